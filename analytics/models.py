@@ -1,0 +1,112 @@
+"""Judgements: how a day went, what it suggests. Undefined numbers are null and say why in `undefined`."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from quant_site.core import clock
+from quant_site.core.fields import MoneyField, RatioField, ScoreField
+from quant_site.core.models import Account
+from signals_app.models import TradingSignal
+from strategies.models import ParameterVersion, Strategy
+
+
+class DailyPerformance(models.Model):
+    """The state of one strategy, or of the whole account (no strategy), judged at the close of a session."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, models.CASCADE, related_name="daily_performance", verbose_name=_("account"))
+    strategy = models.ForeignKey(
+        Strategy, models.PROTECT, null=True, blank=True, related_name="daily_performance", verbose_name=_("strategy")
+    )
+    scope = models.CharField(max_length=64, editable=False, help_text=_("The strategy's key, or 'ALL'."))
+    session = models.DateField(_("session"))
+    pnl = MoneyField(_("P&L of the day"))
+    cumulative_pnl = MoneyField(_("P&L since the start"))
+    daily_return = RatioField(_("return on the account's equity"), null=True, blank=True)
+    closed_trades = models.PositiveIntegerField(_("closed trades"), default=0)
+    win_rate = ScoreField(_("win rate"), null=True, blank=True)
+    win_rate_low = ScoreField(_("win rate, lower bound"), null=True, blank=True)
+    win_rate_high = ScoreField(_("win rate, upper bound"), null=True, blank=True)
+    profit_factor = ScoreField(_("profit factor"), null=True, blank=True)
+    average_holding = ScoreField(_("average sessions held"), null=True, blank=True)
+    sharpe_ratio = ScoreField(_("Sharpe ratio"), null=True, blank=True)
+    max_drawdown_pct = RatioField(_("deepest drawdown"), null=True, blank=True)
+    exposure = RatioField(_("exposure"), null=True, blank=True)
+    signals = models.PositiveIntegerField(_("signals of the day"), default=0)
+    rejected = models.PositiveIntegerField(_("rejected of the day"), default=0)
+    undefined = models.JSONField(_("why a number is missing"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("created"), default=clock.now)
+
+    class Meta:
+        db_table = "daily_performance"
+        ordering = ["-session", "scope"]
+        constraints = [models.UniqueConstraint(fields=["account", "scope", "session"], name="uk_performance_account_scope_session")]
+        verbose_name, verbose_name_plural = _("daily performance"), _("daily performance")
+
+
+class ExtremeSignal(models.Model):
+    """A signal among the best or the worst so far, with what it made."""
+
+    class Kind(models.TextChoices):
+        BEST = "BEST", _("Best")
+        WORST = "WORST", _("Worst")
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, models.CASCADE, related_name="extreme_signals")
+    signal = models.ForeignKey(TradingSignal, models.CASCADE, related_name="+", verbose_name=_("signal"))
+    session = models.DateField(_("session"))
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    realized_pnl = MoneyField(_("realised P&L"))
+    r_multiple = ScoreField(_("R multiple"), null=True, blank=True)
+
+    class Meta:
+        db_table = "extreme_signals"
+        ordering = ["-session", "kind"]
+        constraints = [models.UniqueConstraint(fields=["signal", "session", "kind"], name="uk_extreme_signal")]
+        verbose_name, verbose_name_plural = _("extreme signal"), _("extreme signals")
+
+
+class Finding(models.Model):
+    """Something the evaluation noticed: what, on what evidence, how large, and what could be done."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, models.CASCADE, related_name="findings", verbose_name=_("account"))
+    strategy = models.ForeignKey(Strategy, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("strategy"))
+    scope = models.CharField(max_length=64, editable=False)
+    session = models.DateField(_("session"))
+    code = models.CharField(_("code"), max_length=32)
+    message = models.CharField(_("finding"), max_length=255)
+    evidence = models.JSONField(_("evidence"), default=dict)
+    effect = ScoreField(_("size of the effect"), null=True, blank=True)
+    effect_low = ScoreField(_("lower bound"), null=True, blank=True)
+    effect_high = ScoreField(_("upper bound"), null=True, blank=True)
+    suggestion = models.CharField(_("suggestion"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("created"), default=clock.now)
+
+    class Meta:
+        db_table = "findings"
+        ordering = ["-session", "scope", "code"]
+        constraints = [models.UniqueConstraint(fields=["account", "scope", "session", "code"], name="uk_finding")]
+        verbose_name, verbose_name_plural = _("finding"), _("findings")
+
+
+class Adaptation(models.Model):
+    """A change the optimiser made, or decided not to make, with its evidence."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, models.CASCADE, related_name="adaptations", verbose_name=_("account"))
+    strategy = models.ForeignKey(Strategy, models.PROTECT, related_name="adaptations", verbose_name=_("strategy"))
+    session = models.DateField(_("session"))
+    lane = models.CharField(_("lane"), max_length=16, default="WEIGHTS")
+    weight_before = RatioField(_("weight before"))
+    weight_after = RatioField(_("weight after"))
+    version = models.ForeignKey(ParameterVersion, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("version"))
+    evidence = models.JSONField(_("evidence"), default=dict)
+    reason = models.CharField(_("reason"), max_length=255)
+    created_at = models.DateTimeField(_("created"), default=clock.now)
+
+    class Meta:
+        db_table = "adaptations"
+        ordering = ["-session", "strategy"]
+        constraints = [models.UniqueConstraint(fields=["account", "strategy", "session"], name="uk_adaptation")]
+        verbose_name, verbose_name_plural = _("adaptation"), _("adaptations")

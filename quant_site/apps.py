@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class QuantSiteConfig(AppConfig):
+    name = "quant_site"
+    verbose_name = "Quant site"

@@ -1,0 +1,60 @@
+"""What is stored about the market in rows: instruments, and a record of each import. Bars live in the bar store."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from quant_site.core import clock
+from quant_site.core.fields import PriceField
+
+
+class Instrument(models.Model):
+    """Something with a price history. An index has one too but cannot be traded."""
+
+    class Kind(models.TextChoices):
+        STOCK = "STOCK", _("Stock")
+        ETF = "ETF", _("Exchange-traded fund")
+        INDEX = "INDEX", _("Index")
+        FUTURE = "FUTURE", _("Future")
+
+    symbol = models.CharField(_("symbol"), max_length=32, primary_key=True)
+    name = models.CharField(_("name"), max_length=128, blank=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.STOCK)
+    tradable = models.BooleanField(_("tradable"), default=True)
+    currency = models.CharField(_("currency"), max_length=3, default="USD")
+    tick_size = PriceField(_("tick size"), default=Decimal("0.01"))
+    source = models.CharField(_("source"), max_length=128, blank=True)
+    synthetic = models.BooleanField(_("not from a market"), default=False)
+    first_session = models.DateField(_("first session"), null=True, blank=True)
+    last_session = models.DateField(_("last session"), null=True, blank=True)
+    bars = models.PositiveIntegerField(_("bars"), default=0)
+    content_digest = models.CharField(_("content digest"), max_length=64, blank=True)
+    updated_at = models.DateTimeField(_("updated"), default=clock.now)
+
+    class Meta:
+        db_table = "instruments"
+        ordering = ["symbol"]
+        verbose_name, verbose_name_plural = _("instrument"), _("instruments")
+
+    def __str__(self):
+        return self.symbol
+
+
+class BarImport(models.Model):
+    """One symbol of one import: what was taken, and every rejected row with its reason."""
+
+    id = models.BigAutoField(primary_key=True)
+    symbol = models.CharField(_("symbol"), max_length=32)
+    source = models.CharField(_("source"), max_length=255)
+    accepted = models.PositiveIntegerField(_("accepted rows"), default=0)
+    rejected = models.PositiveIntegerField(_("rejected rows"), default=0)
+    rejections = models.JSONField(_("rejections"), default=list, help_text=_("At most the first 200, each {row, date, reason}."))
+    changed = models.BooleanField(_("changed the store"), default=False)
+    content_digest = models.CharField(_("content digest"), max_length=64, blank=True)
+    created_at = models.DateTimeField(_("at"), default=clock.now)
+
+    class Meta:
+        db_table = "bar_imports"
+        ordering = ["-id"]
+        verbose_name, verbose_name_plural = _("bar import"), _("bar imports")

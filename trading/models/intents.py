@@ -1,0 +1,71 @@
+"""What a person or the advisor intends: plans, and alerts on a price."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from quant_site.core import clock
+from quant_site.core.fields import PriceField, QuantityField, choices
+from quant_site.core.models import Account
+from quant_site.core.types import Direction
+from signals_app.models import DIRECTION_LABELS
+
+
+class TradingPlan(models.Model):
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE", _("Active")
+        EXECUTED = "EXECUTED", _("Executed")
+        EXPIRED = "EXPIRED", _("Expired")
+        CANCELLED = "CANCELLED", _("Cancelled")
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="plans", verbose_name=_("account"))
+    symbol = models.CharField(_("symbol"), max_length=32)
+    direction = models.CharField(_("direction"), max_length=8, choices=choices(Direction, DIRECTION_LABELS))
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    entry_price = PriceField(_("entry"), null=True, blank=True)
+    stop_loss = PriceField(_("stop"), null=True, blank=True)
+    take_profit = PriceField(_("target"), null=True, blank=True)
+    quantity = QuantityField(_("quantity"), null=True, blank=True)
+    plan_type = models.CharField(_("type"), max_length=16, blank=True)
+    created_source = models.CharField(_("source"), max_length=32, blank=True)
+    reasoning = models.TextField(_("reasoning"), blank=True)
+    auto_execute = models.BooleanField(_("execute by itself"), default=False)
+    expired_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    is_deleted = models.BooleanField(_("deleted"), default=False)
+    created_at = models.DateTimeField(_("created"), default=clock.now)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        db_table = "trading_plans"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["account", "status"], name="idx_plan_account_status")]
+        verbose_name, verbose_name_plural = _("trading plan"), _("trading plans")
+
+
+class PriceAlert(models.Model):
+    class Kind(models.TextChoices):
+        PRICE_ABOVE = "PRICE_ABOVE", _("Price above")
+        PRICE_BELOW = "PRICE_BELOW", _("Price below")
+        PERCENT_CHANGE = "PERCENT_CHANGE", _("Change in per cent")
+
+    class Action(models.TextChoices):
+        NOTIFY_ONLY = "NOTIFY_ONLY", _("Notify")
+        CREATE_PLAN = "CREATE_PLAN", _("Create a plan")
+        AUTO_TRADE = "AUTO_TRADE", _("Trade")
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, models.CASCADE, related_name="alerts", verbose_name=_("account"))
+    symbol = models.CharField(_("symbol"), max_length=32)
+    alert_type = models.CharField(_("type"), max_length=16, choices=Kind.choices)
+    threshold_value = PriceField(_("threshold"))
+    is_active = models.BooleanField(_("active"), default=True)
+    triggered_at = models.DateTimeField(_("triggered"), null=True, blank=True)
+    trigger_count = models.PositiveIntegerField(_("times triggered"), default=0)
+    action_type = models.CharField(_("action"), max_length=16, choices=Action.choices, default=Action.NOTIFY_ONLY)
+    action_params = models.JSONField(_("action's parameters"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("created"), default=clock.now)
+
+    class Meta:
+        db_table = "price_alerts"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["symbol", "is_active"], name="idx_symbol_active")]
+        verbose_name, verbose_name_plural = _("price alert"), _("price alerts")

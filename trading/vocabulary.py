@@ -1,0 +1,27 @@
+"""The words of an order that are the same for every broker."""
+
+from enum import StrEnum
+
+
+class OrderType(StrEnum):
+    MARKET = "MKT"
+    LIMIT = "LMT"
+    STOP = "STP"
+
+
+class TimeInForce(StrEnum):
+    DAY = "DAY"
+    GTC = "GTC"
+
+
+class Purpose(StrEnum):
+    """Why an order exists. EXIT is a decision of the strategy; STOP and TARGET protect an open position."""
+
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"
+    STOP = "STOP"
+    TARGET = "TARGET"
+
+
+PROTECTIVE = frozenset({Purpose.STOP, Purpose.TARGET})
+REDUCING = frozenset({Purpose.EXIT, Purpose.STOP, Purpose.TARGET})
