@@ -23,9 +23,15 @@ def audit_record(*, action: str, actor="system", account=None, resource=None, de
     )
 
 
-def event_publish(*, type: str, payload: dict, account=None) -> OutboxEvent:
+def event_publish(*, type: str, payload: dict, account=None) -> None:
     """Write one event to the outbox inside the caller's transaction; it is pushed once that commits."""
-    return OutboxEvent.objects.create(type=type, payload=payload, account_id=getattr(account, "pk", account) or "")
+    events_publish([(type, payload)], account=account)
+
+
+def events_publish(events: list[tuple[str, dict]], *, account=None) -> None:
+    """Write several events `(type, payload)` of one account in one statement."""
+    account_id = getattr(account, "pk", account) or ""
+    OutboxEvent.objects.bulk_create([OutboxEvent(type=type, payload=payload, account_id=account_id) for type, payload in events])
 
 
 @transaction.atomic

@@ -1,0 +1,102 @@
+"""Writes of signals. Every move is a compare-and-set against the table in `states`."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from django.db import transaction
+
+from quant_site.core import clock
+from quant_site.core.errors import Conflict
+from quant_site.core.services import audit_record, events_publish
+from quant_site.core.types import money, optional, ratio, score
+from signals_app.models import SignalOutcome, TradingSignal
+from signals_app.states import SignalStatus, check_transition
+
+
+def signal_event(signal: TradingSignal) -> dict:
+    """What a client learns about a signal."""
+    return {
+        "id": signal.pk,
+        "session": str(signal.session),
+        "strategy_id": signal.strategy_id,
+        "symbol": signal.symbol,
+        "direction": signal.direction,
+        "status": signal.signal_status,
+        "reason": signal.reason,
+        "errors": [error["code"] for error in signal.validation_errors],
+    }
+
+
+@transaction.atomic
+def signals_create(signals: list[TradingSignal], *, account) -> list[TradingSignal]:
+    """Write new signals in one statement and announce them."""
+    created = TradingSignal.objects.bulk_create(signals)
+    events_publish([("signal.created", signal_event(signal)) for signal in created], account=account)
+    return created
+
+
+@transaction.atomic
+def signal_move(signal: TradingSignal, to: SignalStatus, **fields) -> TradingSignal:
+    """Move one signal, setting `fields` with it; raises `IllegalTransition`, or `Conflict` when another was faster."""
+    check_transition(signal.signal_status, to)
+    values = {"signal_status": str(to), "updated_at": clock.now(), **fields}
+    if to is SignalStatus.EXECUTED:
+        values.setdefault("executed_at", clock.now())
+    moved = TradingSignal.objects.filter(pk=signal.pk, signal_status=signal.signal_status).update(**values)
+    if moved != 1:
+        raise Conflict("signal_moved", f"Signal {signal.pk} is no longer {signal.signal_status}: read it again.", id=signal.pk)
+    for name, value in values.items():
+        setattr(signal, name, value)
+    events_publish([("signal.moved", signal_event(signal))], account=signal.account_id)
+    return signal
+
+
+@transaction.atomic
+def signals_expire(*, account, before) -> int:
+    """Expire signals of sessions before `before` that were never sent; answers how many."""
+    open_ones = TradingSignal.objects.filter(
+        account=account, signal_status__in=[SignalStatus.PENDING, SignalStatus.VALIDATED], session__lt=before
+    )
+    expired = [signal_move(signal, SignalStatus.EXPIRED) for signal in open_ones.order_by("session", "pk")]
+    return len(expired)
+
+
+@transaction.atomic
+def signal_cancel(*, signal: TradingSignal, actor) -> TradingSignal:
+    """A person takes a signal back before it is sent."""
+    signal_move(signal, SignalStatus.CANCELLED)
+    audit_record(action="SIGNAL_CANCEL", actor=actor, account=signal.account_id, resource=signal)
+    return signal
+
+
+def outcome_record(
+    *,
+    signal: TradingSignal,
+    closed_session,
+    holding_sessions: int,
+    realized_pnl: Decimal,
+    cost: Decimal,
+    initial_risk: Decimal | None,
+) -> SignalOutcome:
+    """Write how a signal's trade ended. `cost` is what the entries cost; `initial_risk` the loss at the first stop.
+
+    A trade of several legs is recorded leg by leg: the amounts add up, the last close dates it. Call it once per leg.
+    """
+    known = SignalOutcome.objects.filter(pk=signal.pk).first()
+    pnl = realized_pnl + (known.realized_pnl if known else Decimal(0))
+    outcome, _ = SignalOutcome.objects.update_or_create(
+        signal=signal,
+        defaults={
+            "closed_session": closed_session,
+            "holding_sessions": holding_sessions,
+            "realized_pnl": money(pnl),
+            "return_pct": optional(ratio, pnl / abs(cost) if cost else None),
+            "r_multiple": optional(score, pnl / initial_risk if initial_risk else None),
+        },
+    )
+    return outcome
+
+
+def unique_signals(signals: Iterable[TradingSignal]) -> list[TradingSignal]:
+    """Signals in a fixed order that depends on no id: closes first, then by strategy and symbol."""
+    return sorted(signals, key=lambda signal: (signal.direction != "CLOSE", signal.strategy.key, signal.symbol, signal.direction))
