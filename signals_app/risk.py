@@ -181,7 +181,9 @@ def opposite_position(proposal: Proposal, context: RiskContext) -> Violation | N
     for leg in proposal.legs:
         held = context.net(leg.symbol)
         if held * leg.notional < 0:
-            return Violation("OPPOSITE_POSITION", f"{leg.symbol} is already held the other way round.", round(held, 2), round(leg.notional, 2))
+            return Violation(
+                "OPPOSITE_POSITION", f"{leg.symbol} is already held the other way round.", round(held, 2), round(leg.notional, 2)
+            )
     return None
 
 

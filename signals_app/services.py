@@ -97,6 +97,6 @@ def outcome_record(
     return outcome
 
 
-def unique_signals(signals: Iterable[TradingSignal]) -> list[TradingSignal]:
+def in_execution_order(signals: Iterable[TradingSignal]) -> list[TradingSignal]:
     """Signals in a fixed order that depends on no id: closes first, then by strategy and symbol."""
     return sorted(signals, key=lambda signal: (signal.direction != "CLOSE", signal.strategy.key, signal.symbol, signal.direction))

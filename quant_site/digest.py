@@ -1,0 +1,114 @@
+"""A digest of everything the loop wrote for an account, the same wherever the same happened.
+
+Rows are written out with the words that identify them for a person (session, strategy, symbol, …) instead of ids,
+sorted, and hashed. Left out: ids, the account's name, our and the broker's order ids (they contain it), wall times,
+and the order events, which tell of crashes and resumptions that change nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
+from quant_site.core.models import Account, LoopStage
+from signals_app.models import SignalOutcome, TradingSignal
+from strategies.models import ParameterVersion, StrategyRun
+from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position, TradeJournal
+
+SIGNAL = ("session", "strategy__key", "symbol", "direction")
+
+
+def account_digest(account: Account) -> str:
+    """SHA-256 over the account's rows, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, rows in _tables(account):
+        for line in sorted(_line(name, row) for row in rows.iterator(chunk_size=5000)):
+            digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
+    def rows(model, *fields, **where):
+        return model.objects.filter(**(where or {"account": account})).values_list(*fields)
+
+    yield "stage", rows(LoopStage, "run__session", "position", "name", "status", run__account=account)
+    yield "run", rows(StrategyRun, "session", "strategy__key", "status", "params", "output", "abstain_reason")
+    yield (
+        "signal",
+        rows(
+            TradingSignal, *SIGNAL, "legs", "reason", "score", "signal_strength", "weight", "risk_score", "entry_price", "stop_loss",
+            "take_profit", "position_size", "signal_metadata", "signal_status", "validation_errors", "executed_at",
+        ),
+    )  # fmt: skip
+    yield (
+        "outcome",
+        rows(
+            SignalOutcome, *(f"signal__{name}" for name in SIGNAL), "closed_session", "holding_sessions", "realized_pnl", "return_pct",
+            "r_multiple", signal__account=account,
+        ),
+    )  # fmt: skip
+    yield (
+        "order",
+        rows(
+            Order, *(f"signal__{name}" for name in SIGNAL), "session", "leg", "purpose", "mode", "symbol", "side", "order_type",
+            "time_in_force", "quantity", "limit_price", "stop_price", "decision_price", "status", "status_reason", "filled_quantity",
+            "average_fill_price", "commission",
+        ),
+    )  # fmt: skip
+    yield (
+        "fill",
+        rows(
+            Fill, "session", "symbol", "side", "quantity", "price", "amount", "commission", "slippage", "filled_at", "order__purpose",
+            "order__session",
+        ),
+    )  # fmt: skip
+    yield (
+        "position",
+        rows(
+            Position, "strategy__key", "group", "symbol", "direction", "quantity", "cost", "realized_pnl", "dividends", "commission",
+            "units", "entry_session", "entry_price", "peak_quantity", "entry_cost", "initial_stop", "stop_price", "target_price",
+            "mark_price", "market_value", "unrealized_pnl", "best_pnl", "worst_pnl", "exit_session", "exit_price", "exit_reason",
+        ),
+    )  # fmt: skip
+    yield "cash", rows(CashEntry, "session", "kind", "amount", "symbol")
+    yield (
+        "equity",
+        rows(
+            EquitySnapshot, "snapshot_date", "total_equity", "cash", "market_value", "gross_exposure", "realized_pnl", "unrealized_pnl",
+            "net_flow", "daily_return", "cumulative_return", "drawdown_pct", "max_drawdown_pct", "benchmark_return", "open_positions",
+        ),
+    )  # fmt: skip
+    yield (
+        "journal",
+        rows(
+            TradeJournal, "strategy__key", "symbol", "direction", "entry_date", "exit_date", "entry_price", "exit_price", "quantity",
+            "realized_pnl",
+        ),
+    )  # fmt: skip
+    yield (
+        "performance",
+        rows(
+            DailyPerformance, "scope", "session", "pnl", "cumulative_pnl", "daily_return", "closed_trades", "win_rate", "profit_factor",
+            "average_holding", "sharpe_ratio", "max_drawdown_pct", "exposure", "signals", "rejected", "undefined",
+        ),
+    )  # fmt: skip
+    yield "extreme", rows(ExtremeSignal, *(f"signal__{name}" for name in SIGNAL), "kind", "realized_pnl", "r_multiple")
+    yield "finding", rows(Finding, "scope", "session", "code", "message", "evidence", "effect", "effect_low", "effect_high", "suggestion")
+    yield "version", rows(ParameterVersion, "strategy__key", "number", "params", "diff", "source", "reason", "evidence", "session")
+    yield "adaptation", rows(Adaptation, "strategy__key", "session", "lane", "weight_before", "weight_after", "evidence", "reason")
+
+
+def _line(name: str, row: tuple) -> str:
+    return json.dumps([name, *row], sort_keys=True, default=_plain, ensure_ascii=False) + "\n"
+
+
+def _plain(value):
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a digest.")

@@ -1,0 +1,58 @@
+"""`manage.py replay`: the loop over history."""
+
+import json
+import sys
+from datetime import date
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from quant_site.core.errors import QuantError
+from quant_site.core.models import Account
+from quant_site.core.selectors import account_get
+from quant_site.core.types import money
+from quant_site.replay import replay_account, replay_run
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+class Command(BaseCommand):
+    help = "Drive the trading loop over history, session by session. Stop it at any time: the same command goes on from there."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--account", required=True, help="Account id; made as a paper account where it does not exist.")
+        parser.add_argument("--from", dest="start", type=day, required=True, metavar="YYYY-MM-DD")
+        parser.add_argument("--to", dest="end", type=day, required=True, metavar="YYYY-MM-DD")
+        parser.add_argument("--symbols", nargs="+", help="Trade these only (default: every tradable instrument); commas or spaces.")
+        parser.add_argument("--cash", default="100000", help="Initial cash of a new account (default 100,000).")
+        parser.add_argument("--user", help="Act as this user: only on an account of theirs, or a new one they will own.")
+        parser.add_argument("--json", dest="as_json", action="store_true", help="Print nothing but the summary, as one JSON object.")
+
+    def handle(self, *, account, start, end, symbols, cash, user, as_json, **options):
+        chosen = [symbol for text in symbols for symbol in text.split(",") if symbol] if symbols else None
+        try:
+            owner = self._owner(user, account)
+            row = replay_account(account_id=account, cash=money(cash, "The initial cash"), symbols=chosen, owner=owner)
+            summary = replay_run(account=row, start=start, end=end, progress=iter if as_json else self._bar)
+        except QuantError as error:
+            raise CommandError(error.message) from error
+        except KeyboardInterrupt:
+            self.stderr.write(f"\nStopped. Run the same command again to go on: what account {account} holds is whole.")
+            sys.exit(130)
+        self.stdout.write(json.dumps(summary.as_json(), sort_keys=True, indent=None if as_json else 2))
+
+    def _owner(self, username, account_id):
+        if not username:
+            return None
+        owner = get_user_model().objects.filter(username=username, is_active=True).first()
+        if owner is None:
+            raise CommandError(f"There is no active user {username!r}.")
+        if Account.objects.filter(pk=account_id).exists():
+            account_get(user=owner, account_id=account_id, trade=True)
+        return owner
+
+    def _bar(self, sessions):
+        return tqdm(sessions, unit="session", desc="replay", file=self.stderr, mininterval=0.5)

@@ -1,0 +1,49 @@
+"""`manage.py seed_demo`: what a new installation shows: bundled prices, a user, and what the loop did on them."""
+
+import secrets
+from datetime import date
+from decimal import Decimal
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from quant_site.core.errors import QuantError
+from quant_site.market.services import bundled_import
+from quant_site.replay import replay_account, replay_run
+from strategies.services import strategies_seed
+
+ACCOUNT, USERNAME = "DEMO", "demo"
+FIRST, LAST = date(2009, 1, 2), date(2013, 3, 1)
+CASH = Decimal("100000")
+
+
+class Command(BaseCommand):
+    help = "Load the bundled price history, make the demonstration user and account, and replay the loop. Repeats nothing."
+
+    def handle(self, **options):
+        try:
+            strategies_seed()
+            imported = [row for row in bundled_import() if row.changed]
+            if imported:
+                self.stdout.write(f"Stored the price history of {len(imported)} bundled symbols.")
+            user, password = self._user()
+            account = replay_account(account_id=ACCOUNT, cash=CASH, symbols=None, owner=user, keeps_living=True, name="Demonstration")
+            summary = replay_run(account=account, start=FIRST, end=LAST, progress=self._bar)
+        except QuantError as error:
+            raise CommandError(error.message) from error
+        if summary.sessions_per_second:
+            self.stdout.write(f"Replayed {summary.sessions} sessions up to {summary.last_session}: equity {summary.final_equity} USD.")
+        if password:
+            self.stdout.write(f"Login (shown once): user {USERNAME}  password {password}")
+
+    def _user(self):
+        """The demonstration user, and its password when it was made just now."""
+        known = get_user_model().objects.filter(username=USERNAME).first()
+        if known:
+            return known, None
+        password = secrets.token_urlsafe(9)
+        return get_user_model().objects.create_superuser(USERNAME, password=password), password
+
+    def _bar(self, sessions):
+        return tqdm(sessions, unit="session", desc="replay", file=self.stderr, mininterval=0.5)
