@@ -75,8 +75,7 @@ def _caps(draft: Draft, context: RiskContext, strategy_id: int, share: float, sc
     sigma = math.sqrt(sum((leg.ratio * context.volatility[leg.symbol]) ** 2 for leg in draft.legs) * SESSIONS_A_YEAR)
     return {
         "RISK_BUDGET": _risk_budget(context, scale) / loss,
-        "SINGLE_NAME": min((limits.max_position_pct * equity * BUFFER - abs(context.net(leg.symbol))) / leg.ratio for leg in draft.legs)
-        * throttle,
+        "SINGLE_NAME": throttle * min((name_limit - abs(context.net(leg.symbol))) / leg.ratio for leg in draft.legs),
         "STRATEGY_SHARE": gross_limit * share - held,
         "GROSS_EXPOSURE": gross_limit - context.gross,
         "VOLATILITY_TARGET": equity * share * TARGET_VOLATILITY / sigma * throttle if sigma > 0 else 0.0,

@@ -27,23 +27,29 @@ class Command(BaseCommand):
             imported = [row for row in bundled_import() if row.changed]
             if imported:
                 self.stdout.write(f"Stored the price history of {len(imported)} bundled symbols.")
-            user, password = self._user()
+            user = self._user()
             account = replay_account(account_id=ACCOUNT, cash=CASH, symbols=None, owner=user, keeps_living=True, name="Demonstration")
             summary = replay_run(account=account, start=FIRST, end=LAST, progress=self._bar)
         except QuantError as error:
             raise CommandError(error.message) from error
         if summary.sessions_per_second:
             self.stdout.write(f"Replayed {summary.sessions} sessions up to {summary.last_session}: equity {summary.final_equity} USD.")
-        if password:
-            self.stdout.write(f"Login (shown once): user {USERNAME}  password {password}")
+        if not user.has_usable_password():
+            self._show_login(user)
 
     def _user(self):
-        """The demonstration user, and its password when it was made just now."""
-        known = get_user_model().objects.filter(username=USERNAME).first()
-        if known:
-            return known, None
+        """The demonstration user; it cannot log in before everything is there to look at."""
+        user, made = get_user_model().objects.get_or_create(username=USERNAME, defaults={"is_staff": True, "is_superuser": True})
+        if made:
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+        return user
+
+    def _show_login(self, user):
         password = secrets.token_urlsafe(9)
-        return get_user_model().objects.create_superuser(USERNAME, password=password), password
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        self.stdout.write(f"Login (shown once): user {USERNAME}  password {password}")
 
     def _bar(self, sessions):
         return tqdm(sessions, unit="session", desc="replay", file=self.stderr, mininterval=0.5)
