@@ -3,7 +3,7 @@
 from trading.models.accounting import CashEntry, EquitySnapshot, Position, TradeJournal
 from trading.models.intents import PriceAlert, TradingPlan
 from trading.models.orders import Fill, Order, OrderEvent
-from trading.models.paper import PaperAccount, PaperActivity, PaperFill, PaperHolding, PaperOrder
+from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
 
 __all__ = [
     "CashEntry",
@@ -13,6 +13,7 @@ __all__ = [
     "OrderEvent",
     "PaperAccount",
     "PaperActivity",
+    "PaperFence",
     "PaperFill",
     "PaperHolding",
     "PaperOrder",

@@ -12,6 +12,13 @@ from signals_app.models import DIRECTION_LABELS, TradingSignal
 from strategies.models import Strategy
 
 
+class IndexField(models.DecimalField):
+    """A chained index: ten decimals, so that compounding it a day at a time for years does not drift."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **(kwargs | {"max_digits": 20, "decimal_places": 10}))
+
+
 class Position(models.Model):
     """One leg of one trade of one strategy, from its first fill until it is flat.
 
@@ -40,8 +47,10 @@ class Position(models.Model):
     entry_session = models.DateField(_("opened"))
     entry_price = PriceField(_("first entry price"))
     last_entry_price = PriceField(_("last entry price"))
-    peak_quantity = QuantityField(_("largest quantity"))
-    entry_cost = MoneyField(_("cost of all entries"))
+    entry_quantity = QuantityField(_("quantity of all entries"), default=0, help_text=_("Unsigned, in shares as they are after splits."))
+    peak_quantity = QuantityField(_("largest quantity"), help_text=_("Unsigned."))
+    entry_cost = MoneyField(_("cost of all entries"), help_text=_("Signed like the cost, commissions included."))
+    initial_risk = MoneyField(_("loss at the first stop"), null=True, blank=True, help_text=_("Of the first unit; empty without a stop."))
     initial_stop = PriceField(_("first stop"), null=True, blank=True)
     stop_price = PriceField(_("stop"), null=True, blank=True)
     target_price = PriceField(_("target"), null=True, blank=True)
@@ -49,11 +58,14 @@ class Position(models.Model):
     mark_session = models.DateField(_("marked"), null=True, blank=True)
     market_value = MoneyField(_("market value"), default=0)
     unrealized_pnl = MoneyField(_("unrealised P&L"), default=0)
-    best_pnl = MoneyField(_("best open P&L"), default=0)
-    worst_pnl = MoneyField(_("worst open P&L"), default=0)
+    best_pnl = MoneyField(
+        _("best P&L while open"), default=0, help_text=_("At closes and at its own exit; dividends and realised parts included.")
+    )
+    worst_pnl = MoneyField(_("worst P&L while open"), default=0)
     exit_session = models.DateField(_("closed"), null=True, blank=True)
     exit_price = PriceField(_("average exit price"), null=True, blank=True)
     exit_reason = models.CharField(_("exit"), max_length=16, blank=True)
+    splits = models.JSONField(_("splits"), default=list, blank=True, help_text=_("[{session, ratio, before, after, cash}]"))
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), default=clock.now)
     updated_at = models.DateTimeField(_("updated"), default=clock.now)
@@ -112,9 +124,14 @@ class EquitySnapshot(models.Model):
     gross_exposure = MoneyField(_("gross exposure"), default=0)
     realized_pnl = MoneyField(_("realised P&L"), default=0, help_text=_("Since the start, dividends included."))
     unrealized_pnl = MoneyField(_("unrealised P&L"), default=0)
+    closed_pnl = MoneyField(_("P&L of closed trades"), default=0, help_text=_("Since the start, dividends included."))
     net_flow = MoneyField(_("deposits less withdrawals"), default=0)
     daily_return = RatioField(_("daily return"), null=True, blank=True)
     cumulative_return = RatioField(_("time-weighted return"), null=True, blank=True)
+    unit_value = IndexField(
+        _("value of one unit"), null=True, blank=True, help_text=_("1 at the first deposit, compounded by the daily returns.")
+    )
+    peak_unit_value = IndexField(_("highest value of one unit"), null=True, blank=True)
     drawdown_pct = RatioField(_("drawdown"), null=True, blank=True)
     max_drawdown_pct = RatioField(_("deepest drawdown"), null=True, blank=True)
     benchmark_return = RatioField(_("benchmark's daily return"), null=True, blank=True)

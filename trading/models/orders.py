@@ -54,6 +54,9 @@ class Order(models.Model):
         _("decision price"), null=True, blank=True, help_text=_("The price the decision was made on, for slippage.")
     )
     oca_group = models.CharField(_("one cancels all"), max_length=64, blank=True)
+    split_ratio = QuantityField(
+        _("splits since"), default=1, help_text=_("New shares for one old since the order was made; its signal's prices are in old shares.")
+    )
 
     status = models.CharField(_("status"), max_length=10, choices=choices(OrderStatus, STATUS_LABELS), default=OrderStatus.INTENT)
     status_reason = models.CharField(_("reason"), max_length=255, blank=True)
@@ -64,7 +67,8 @@ class Order(models.Model):
 
     lease_owner = models.CharField(_("sender"), max_length=64, blank=True)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    fence = models.PositiveIntegerField(_("fence"), default=0)
+    fence = models.PositiveIntegerField(_("fence"), default=0, help_text=_("How many times the order was claimed for sending."))
+    version = models.PositiveIntegerField(_("version"), default=0, help_text=_("How many events the order has: a move expects the one it read."))
     created_at = models.DateTimeField(_("created"), default=clock.now)
     updated_at = models.DateTimeField(_("updated"), default=clock.now)
 

@@ -64,7 +64,8 @@ class PaperOrder(models.Model):
     reducing = models.BooleanField(default=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WORKING)
     reason = models.CharField(max_length=255, blank=True)
-    session = models.DateField(help_text="The last session closed when the order arrived.")
+    split_ratio = QuantityField(default=1, help_text="New shares for one old since the order arrived.")
+    session = models.DateField(help_text="The last session whose prices were known when the order arrived: it trades after it.")
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -72,6 +73,18 @@ class PaperOrder(models.Model):
         ordering = ["client_order_id"]
         indexes = [models.Index(fields=["account_id", "status"], name="idx_paper_account_status")]
         verbose_name, verbose_name_plural = _("paper order"), _("paper orders")
+
+
+class PaperFence(models.Model):
+    """The paper broker's word that an order never arrived: a placement with this fence or a smaller one is refused for good."""
+
+    client_order_id = models.CharField(max_length=64, primary_key=True)
+    account_id = models.CharField(max_length=64)
+    fence = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "paper_fences"
+        verbose_name, verbose_name_plural = _("paper fence"), _("paper fences")
 
 
 class PaperFill(models.Model):
@@ -107,7 +120,7 @@ class PaperActivity(models.Model):
     symbol = models.CharField(max_length=32)
     quantity = QuantityField(help_text="The holding it applied to, before a split.")
     per_share = PriceField(help_text="Cash per share, or new shares for one old.")
-    amount = MoneyField(default=0)
+    amount = MoneyField(default=0, help_text="The dividend, or what a split paid in lieu of fractions; negative when owed.")
 
     class Meta:
         db_table = "paper_activities"
