@@ -1,8 +1,10 @@
 """Accounts, the audit log, the outbox of events, and the record of the loop's runs."""
 
+import uuid
 from decimal import Decimal
 
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -178,3 +180,45 @@ class LoopStage(models.Model):
         ordering = ["run", "position"]
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="uk_stage_run_name")]
         verbose_name, verbose_name_plural = _("loop stage"), _("loop stages")
+
+
+class ApiLogin(models.Model):
+    """One login through the API. Its access and refresh tokens carry its id, and are worth nothing once it is revoked.
+
+    `refresh_jti` names the one refresh token that is still good; an older one that comes back was stolen or copied.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_logins", verbose_name=_("user"))
+    refresh_jti = models.CharField(max_length=32, editable=False)
+    ip_address = models.CharField(_("address"), max_length=45, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("logged in"), default=clock.now)
+    refreshed_at = models.DateTimeField(_("last refreshed"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    revoked_reason = models.CharField(_("why it was revoked"), max_length=32, blank=True)
+
+    class Meta:
+        db_table = "api_logins"
+        ordering = ["-created_at"]
+        verbose_name, verbose_name_plural = _("API login"), _("API logins")
+
+
+class IdempotencyKey(models.Model):
+    """The answer to an unsafe request that came with a key, so that sending it again does not do it again."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user"))
+    key = models.CharField(_("key"), max_length=128)
+    request = models.CharField(_("request"), max_length=255, help_text=_("Method and path."))
+    body_hash = models.CharField(_("body hash"), max_length=64)
+    status = models.PositiveSmallIntegerField(_("status"), default=0)
+    response = models.JSONField(_("response"), null=True, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(_("at"), default=clock.now)
+
+    class Meta:
+        db_table = "idempotency_keys"
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="uk_idempotency_user_key")]
+        indexes = [models.Index(fields=["created_at"], name="idx_idempotency_created")]
+        verbose_name, verbose_name_plural = _("idempotency key"), _("idempotency keys")
