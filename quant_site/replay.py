@@ -27,8 +27,6 @@ from quant_site.market.selectors import panel_load, unknown_symbols
 from quant_site.market.sessions import next_session, session_close, sessions_between
 from signals_app.selectors import signal_counts
 from strategies.models import StrategyRun
-from trading.brokers import broker_for
-from trading.ledger import account_fund
 from trading.models import EquitySnapshot, Fill, Order
 
 # The loop runs a little after the close, when the day's bars are there.
@@ -128,19 +126,11 @@ def replay_run(*, account: Account, start: date, end: date, progress: Callable[[
             )
         )
         with clock.use(clock.VirtualClock(session_close(sessions[0]))) as virtual:
-            _fund(account, sessions[0], panel)
             for session in progress(sessions):
                 if session not in done:
                     virtual.move_to(session_close(session) + AFTER_CLOSE)
                     loop.run(session)
     return replay_summary(account, sessions, seconds=time.monotonic() - began, worked=len(sessions) - len(done))
-
-
-def _fund(account: Account, session: date, panel: Panel) -> None:
-    """The initial cash, once."""
-    if not LoopRun.objects.filter(account=account).exists():
-        broker_for(account, panel).open_account(account.pk, account.initial_cash)
-        account_fund(account=account, amount=account.initial_cash, session=session, key="initial")
 
 
 @contextmanager

@@ -9,13 +9,17 @@ from datetime import date
 from quant_site.core.models import Account
 from trading.brokers.base import Broker
 from trading.executor import OrderExecutor
-from trading.ledger import activities_book, fills_book
+from trading.ledger import account_fund, activities_book, fills_book
+from trading.models import CashEntry
 from trading.orders import orders_resolve, orders_send_ready, orders_sync
 from trading.protection import positions_protect
 
 
 def session_settle(*, account: Account, broker: Broker, session: date) -> dict:
     """Bring orders, fills and positions up to the close of `session`; doing it again changes nothing."""
+    if broker.simulated and not CashEntry.objects.filter(account=account).exists():
+        broker.open_account(account.pk, account.initial_cash)
+        account_fund(account=account, amount=account.initial_cash, session=session, key="initial")
     orders_resolve(account, broker, exclusive=True)
     orders_send_ready(account, broker)
     fills, activities = 0, 0
