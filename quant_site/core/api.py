@@ -4,6 +4,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, JsonResponse
 from django.urls import Resolver404, resolve
 from django.views import defaults
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import exceptions, generics
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
@@ -34,6 +35,17 @@ class RowsView(generics.ListAPIView):
         sources = {name: ".".join(field.source_attrs) for name, field in self.get_serializer().fields.items()}
         rows = self.filter_queryset(self.get_queryset()).values_list(*(source.replace(".", "__") for source in sources.values()))
         return self.get_paginated_response([dict(zip(sources, row, strict=True)) for row in self.paginate_queryset(rows)])
+
+
+@extend_schema_view(get=extend_schema(parameters=[OpenApiParameter("account", str, description="One account; by default all of yours.")]))
+class AccountRowsView(RowsView):
+    """Rows that belong to accounts: those of `?account=`, else of every account the user may see."""
+
+    def get_queryset(self):
+        account_id = self.request.query_params.get("account")
+        if account_id:
+            return super().get_queryset().filter(account=account_get(user=self.request.user, account_id=account_id))
+        return of_user(super().get_queryset(), self.request.user)
 
 
 def of_user(queryset, user):

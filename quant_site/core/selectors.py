@@ -23,10 +23,13 @@ def account_get(*, user, account_id: str, trade: bool = False) -> Account:
     account = accounts_for(user).filter(pk=account_id).first()
     if account is None:
         raise NotFound("account_not_found", f"There is no account {account_id!r} of yours.")
-    if trade and not (user.is_superuser or account.owner_id == user.pk or _may_trade(account, user)):
+    if trade and not may_trade(user=user, account=account):
         raise NotAllowed("read_only", f"You may look at account {account_id}, not trade on it.")
     return account
 
 
-def _may_trade(account: Account, user) -> bool:
+def may_trade(*, user, account: Account) -> bool:
+    """Whether `user` owns the account, shares it with the right to trade, or is a superuser."""
+    if user.is_superuser or account.owner_id == user.pk:
+        return True
     return account.memberships.filter(user=user, role=AccountMember.Role.TRADE).exists()
