@@ -126,6 +126,7 @@ class StrategyRun(models.Model):
     session = models.DateField(_("session"))
     status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.RUNNING)
     params = models.JSONField(_("parameters used"), default=dict)
+    held = models.JSONField(_("open trades it knew of"), default=list, blank=True)
     output = models.JSONField(_("drafts"), default=list)
     signal_count = models.PositiveIntegerField(_("drafts"), default=0)
     abstain_reason = models.CharField(_("why it abstained"), max_length=255, blank=True)

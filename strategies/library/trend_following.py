@@ -1,0 +1,239 @@
+"""Trend following: the Turtles' breakouts, and the golden cross.
+
+Breakout momentum
+    Source: C. Faith, "The Original Turtle Trading Rules" (2003). System 1 enters on a 20-day breakout unless the one
+    before it would have won; system 2 on every 55-day breakout. Both exit on the opposite extreme, of 10 and of 20
+    days. N is the 20-day average true range by Wilder's smoothing; the stop is 2 N from the last entry; a unit is
+    added each ½ N in favour, up to four.
+    Departures: decisions are made on closes and filled at the next open, so a breakout is a close outside the channel
+    of earlier highs and lows, and at most one unit is added a session. A breakout ended by the exit channel at a loss
+    smaller than 2 N counts as lost. Where both systems break out at once the trade is system 1's. The account's risk
+    per trade buys the distance to the stop (2 N); the Turtles risked 1 % of equity on each N. Their limits on
+    correlated markets are the account's limits here.
+
+Golden cross
+    Source: Brock, Lakonishok and LeBaron (1992), "Simple Technical Trading Rules and the Stochastic Properties of Stock
+    Returns", Journal of Finance 47(5), for the family of rules; 50 over 200 sessions is the form that traders know.
+    Ours: long only. Entry is the event (the averages crossed within the last `entry_window` sessions, so one that was
+    refused or missed is tried again, and an old cross is not bought), exit is the state (the fast average is below).
+    There is no stop. Trades are few and long: a Sharpe ratio or a Kelly fraction of one symbol means nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from quant_site.core.types import Direction
+from quant_site.market.indicators import atr, sma
+from quant_site.market.panel import Panel
+from strategies.base import Draft, Holding, Leg, Needs, Strategy, StrategyParams
+from strategies.library.declarations import gettext_noop
+from strategies.library.drafting import carried, closing, in_order, raw_price, rounded
+from strategies.library.kernels import breakouts, channel
+
+CATEGORY = "TREND_FOLLOWING"
+# Averages nearer than this share of price are equal: a running sum of a price that stood still differs by rounding.
+EQUAL = 1e-9
+
+
+class TurtleParams(StrategyParams):
+    fast_entry: int = Field(20, ge=5, le=120, description="Sessions of system 1's entry channel.")
+    slow_entry: int = Field(55, ge=10, le=250, description="Sessions of system 2's entry channel.")
+    fast_exit: int = Field(10, ge=2, le=120, description="Sessions of system 1's exit channel.")
+    slow_exit: int = Field(20, ge=2, le=250, description="Sessions of system 2's exit channel.")
+    n_window: int = Field(20, ge=5, le=120, description="Sessions of N, the average true range.")
+    stop_n: float = Field(2.0, ge=0.5, le=6, description="Distance from the last entry to the stop, in N.")
+    add_n: float = Field(0.5, ge=0.25, le=3, description="Move in favour after which a unit is added, in N.")
+    max_units: int = Field(4, ge=1, le=8, description="Units of one trade.")
+    skip_after_winner: bool = Field(True, description="System 1 skips a breakout when the one before it would have won.")
+    short: bool = Field(True, description="Also sell downward breakouts short.")
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        if not self.fast_entry < self.slow_entry:
+            raise ValueError("fast_entry must be shorter than slow_entry")
+        if self.fast_exit > self.fast_entry or self.slow_exit > self.slow_entry:
+            raise ValueError("an exit channel must not be longer than its entry channel")
+        return self
+
+
+@dataclass(frozen=True)
+class TurtleFeatures:
+    """(N, T) arrays, adjusted. `fast` and `slow` are the side of an entry by system 1 and 2 (1, −1, 0 none); a channel is
+    its high and its low. `entry` is system 1's; `exits` are those of system 1 and 2."""
+
+    fast: np.ndarray
+    slow: np.ndarray
+    n: np.ndarray
+    entry: tuple[np.ndarray, np.ndarray]
+    exits: tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class BreakoutMomentum(Strategy):
+    key = "breakout_momentum"
+    name = gettext_noop("Breakout momentum")
+    category = CATEGORY
+    source = "C. Faith, The Original Turtle Trading Rules, 2003"
+    description = gettext_noop("The Turtles' two systems: 20- and 55-day breakouts, additions to winners, exit on the opposite extreme.")
+    Params = TurtleParams
+
+    def needs(self, params: TurtleParams) -> Needs:
+        return Needs(sessions=max(params.slow_entry, params.n_window) + 1)
+
+    def prepare(self, panel: Panel, params: TurtleParams) -> TurtleFeatures:
+        high, low, close = panel.adj_high, panel.adj_low, panel.adj_close
+        n = atr(high, low, close, params.n_window)
+        entry = channel(high, low, params.fast_entry)
+        slow_top, slow_bottom = channel(high, low, params.slow_entry)
+        exits = channel(high, low, params.fast_exit), channel(high, low, params.slow_exit)
+        fast, won = breakouts(high, low, close, n, *entry, *exits[0], params.stop_n)
+        if params.skip_after_winner:
+            fast = np.where(won, 0, fast).astype(np.int8)
+        slow = (close > slow_top).astype(np.int8) - (close < slow_bottom).astype(np.int8)
+        return TurtleFeatures(fast, slow, n, entry, exits)
+
+    def decide(self, panel, features: TurtleFeatures, t, params: TurtleParams, holdings) -> list[Draft]:
+        exits, entries = [], []
+        for holding in holdings:
+            draft = self._exit(panel, features, t, holding)
+            if draft is not None:
+                exits.append(draft)
+            elif (draft := self._add(panel, features, t, params, holding)) is not None:
+                entries.append(draft)
+        held = {holding.group for holding in holdings}
+        rows = [row for row in np.flatnonzero(features.fast[:, t] | features.slow[:, t]) if panel.symbols[row] not in held]
+        entries += [draft for row in rows if (draft := self._entry(panel, features, t, params, row)) is not None]
+        return in_order(exits, entries)
+
+    def _entry(self, panel: Panel, features: TurtleFeatures, t: int, params: TurtleParams, row: int) -> Draft | None:
+        system = 1 if features.fast[row, t] else 2
+        side = int(features.fast[row, t] or features.slow[row, t])
+        if side < 0 and not params.short:
+            return None
+        window = params.fast_entry if system == 1 else params.slow_entry
+        direction = Direction.LONG if side > 0 else Direction.SHORT
+        reason = f"System {system}: a close {'above the high' if side > 0 else 'below the low'} of the {window} sessions before."
+        return self._unit(panel, features, t, params, row, direction, system, reason)
+
+    def _add(self, panel: Panel, features: TurtleFeatures, t: int, params: TurtleParams, holding: Holding) -> Draft | None:
+        row = panel.row(holding.group)
+        n = raw_price(panel, row, t, features.n[row, t])
+        moved = holding.direction.sign * (float(panel.close[row, t]) - holding.last_entry_price)
+        if not (holding.units < params.max_units and n > 0 and moved >= params.add_n * n):
+            return None
+        reason = f"Unit {holding.units + 1}: {moved / n:.1f} N in favour since the last entry."
+        system = self._system(panel, features, holding)
+        return self._unit(panel, features, t, params, row, holding.direction, system, reason, add=True)
+
+    def _unit(self, panel, features, t, params, row, direction: Direction, system: int, reason: str, add: bool = False) -> Draft | None:
+        """An entry or addition of one unit with its stop; None where N is not known or the stop would lie below zero."""
+        close, n = float(panel.close[row, t]), raw_price(panel, row, t, features.n[row, t])
+        stop = round(close - direction.sign * params.stop_n * n, 6)
+        edge = features.entry[0 if direction is Direction.LONG else 1][row, t]
+        if not (n > 0 and stop > 0 and np.isfinite(edge)):
+            return None
+        symbol = panel.symbols[row]
+        return Draft(
+            group=symbol,
+            direction=direction,
+            legs=(Leg(symbol, direction),),
+            score=rounded(direction.sign * (panel.adj_close[row, t] - edge) / features.n[row, t]),
+            reason=reason,
+            entry_price=round(close, 6),
+            stop_loss=stop,
+            add=add,
+            metadata={"rule": "ADD_UNIT" if add else "BREAKOUT", "system": system, "n": n},
+        )
+
+    def _exit(self, panel: Panel, features: TurtleFeatures, t: int, holding: Holding) -> Draft | None:
+        row, system = panel.row(holding.group), self._system(panel, features, holding)
+        top, bottom = features.exits[system - 1]
+        level = bottom[row, t] if holding.direction is Direction.LONG else top[row, t]
+        if holding.direction.sign * (panel.adj_close[row, t] - level) < 0:
+            extreme = "low" if holding.direction is Direction.LONG else "high"
+            reason = f"System {system}: a close beyond the {extreme} of its exit channel."
+            return closing(holding, "OPPOSITE_EXTREME", reason, system=system, level=raw_price(panel, row, t, level))
+        return None
+
+    def _system(self, panel: Panel, features: TurtleFeatures, holding: Holding) -> int:
+        """The system that opened the trade: what was noted then, else what broke out at the close before its fill."""
+        noted = holding.metadata.get("system")
+        if noted in (1, 2):
+            return noted
+        decided = panel.index(holding.entry_session) - 1
+        return 1 if decided >= 0 and features.fast[panel.row(holding.group), decided] == holding.direction.sign else 2
+
+
+class GoldenCrossParams(StrategyParams):
+    fast: int = Field(50, ge=5, le=200, description="Sessions of the fast average.")
+    slow: int = Field(200, ge=20, le=400, description="Sessions of the slow average.")
+    entry_window: int = Field(3, ge=1, le=20, description="Sessions from the cross in which it may still be bought; 1: on its day only.")
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        if not self.fast < self.slow:
+            raise ValueError("fast must be shorter than slow")
+        return self
+
+
+@dataclass(frozen=True)
+class GoldenCrossFeatures:
+    """(N, T) arrays: `state` 1 where the fast average is above, −1 below, 0 unknown; `age` sessions since it last changed
+    (−1: it never did); `distance` of the close above the slow average as a share of it."""
+
+    state: np.ndarray
+    age: np.ndarray
+    distance: np.ndarray
+
+
+class GoldenCross(Strategy):
+    key = "golden_cross"
+    name = gettext_noop("Golden cross")
+    category = CATEGORY
+    source = "Brock, Lakonishok and LeBaron, Journal of Finance 47(5), 1992"
+    description = gettext_noop("Buys when the 50-session average crosses above the 200-session average and sells at the opposite cross.")
+    Params = GoldenCrossParams
+
+    def needs(self, params: GoldenCrossParams) -> Needs:
+        return Needs(sessions=params.slow + 1)
+
+    def prepare(self, panel: Panel, params: GoldenCrossParams) -> GoldenCrossFeatures:
+        close = panel.adj_close
+        fast, slow = sma(close, params.fast), sma(close, params.slow)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gap = fast / slow - 1
+            # Averages that touch keep the state they had: only a change of sides is a cross.
+            side = carried(np.where(np.abs(gap) > EQUAL, np.sign(gap), np.nan))
+            distance = close / slow - 1
+        state = np.nan_to_num(side).astype(np.int8)
+        changed = np.zeros(state.shape, bool)
+        changed[:, 1:] = (state[:, 1:] != state[:, :-1]) & (state[:, :-1] != 0)
+        columns = np.arange(state.shape[1])
+        last = np.maximum.accumulate(np.where(changed, columns, -1), axis=1)
+        return GoldenCrossFeatures(state, np.where(last >= 0, columns - last, -1), distance)
+
+    def decide(self, panel, features: GoldenCrossFeatures, t, params: GoldenCrossParams, holdings) -> list[Draft]:
+        age, state = features.age[:, t], features.state[:, t]
+        exits = []
+        for holding in holdings:
+            row = panel.row(holding.group)
+            if state[row] < 0:
+                exits.append(closing(holding, "DEATH_CROSS", "The fast average is below the slow one.", age=int(age[row])))
+        held = {holding.group for holding in holdings}
+        fresh = np.flatnonzero((state > 0) & (age >= 0) & (age < params.entry_window) & np.isfinite(panel.close[:, t]))
+        entries = [self._entry(panel, features, t, params, row) for row in fresh if panel.symbols[row] not in held]
+        return in_order(exits, entries)
+
+    def _entry(self, panel: Panel, features: GoldenCrossFeatures, t: int, params: GoldenCrossParams, row: int) -> Draft:
+        symbol, age = panel.symbols[row], int(features.age[row, t])
+        when = "today" if age == 0 else f"{age} session{'s' if age > 1 else ''} ago"
+        return Draft(
+            group=symbol,
+            direction=Direction.LONG,
+            legs=(Leg(symbol, Direction.LONG),),
+            score=rounded(features.distance[row, t], 6),
+            reason=f"The {params.fast}-session average crossed above the {params.slow}-session average {when}.",
+            entry_price=round(float(panel.close[row, t]), 6),
+            metadata={"rule": "GOLDEN_CROSS", "age": age},
+        )

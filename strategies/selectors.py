@@ -1,0 +1,58 @@
+"""Reads of the strategy library."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from django.db.models import Count, Max, Sum
+
+from quant_site.core.errors import InvalidInput, NotFound
+from strategies.models import ParameterVersion, Strategy, StrategyRun
+
+
+def strategies_list(*, category: str | None = None) -> list[Strategy]:
+    """Every strategy, or those of one category, in the order of the library; raises `InvalidInput` for no such category."""
+    rows = Strategy.objects.select_related("active_version").order_by("pk")
+    if category is None:
+        return list(rows)
+    if category not in Strategy.Category.values:
+        known = ", ".join(Strategy.Category.values)
+        raise InvalidInput("unknown_category", f"There is no category {category!r}: choose one of {known}.", category=category)
+    return list(rows.filter(category=category))
+
+
+def strategy_get(*, strategy_id: int) -> Strategy:
+    """One strategy by id; raises `NotFound`."""
+    row = Strategy.objects.select_related("active_version").filter(pk=strategy_id).first()
+    if row is None:
+        raise NotFound("strategy_not_found", f"There is no strategy {strategy_id}.", strategy=strategy_id)
+    return row
+
+
+def strategy_by_key(*, key: str) -> Strategy:
+    """One strategy by key; raises `NotFound` with the nearest key."""
+    row = Strategy.objects.select_related("active_version").filter(key=key).first()
+    if row is None:
+        known = list(Strategy.objects.order_by("pk").values_list("key", flat=True))
+        near = get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none: seed the library first'}."
+        raise NotFound("strategy_not_found", f"There is no strategy {key!r}: {hint}", strategy=key)
+    return row
+
+
+def versions_list(*, strategy: Strategy, account=None) -> list[ParameterVersion]:
+    """The versions of the house (account None) or of one account, the newest first."""
+    return list(strategy.versions.filter(scope=scope_of(account)).select_related("created_by").order_by("-number"))
+
+
+def scope_of(account) -> str:
+    return getattr(account, "pk", account) or ""
+
+
+def run_totals(*, strategy: Strategy, accounts: Sequence | None = None) -> dict:
+    """How often `strategy` ran, how it ended, and what it proposed; over `accounts`, or all."""
+    runs = StrategyRun.objects.filter(strategy=strategy)
+    if accounts is not None:
+        runs = runs.filter(account__in=accounts)
+    counts = dict(runs.order_by("status").values_list("status").annotate(n=Count("pk")))
+    totals = runs.aggregate(drafts=Sum("signal_count"), last=Max("session"))
+    return {"runs": counts, "drafts": totals["drafts"] or 0, "last_session": totals["last"]}
