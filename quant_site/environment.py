@@ -1,9 +1,20 @@
-"""How environment variables become settings; short forms first, then the long names."""
+"""How environment variables become settings; short forms first, then the long names.
 
+What cannot be used is remembered as a `Problem` and something harmless stands in for it, so that Django comes up far
+enough to name every problem at once with its hint (`quant_site.checks`). Nothing runs on the stand-ins: each entry
+point stops at those checks, and in place of a database that cannot be had stands one that refuses every statement.
+"""
+
+import importlib.util
 import os
 import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+
+import environ
 
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
@@ -11,45 +22,150 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-64000;",
 }
 MYSQL_OPTIONS = {"charset": "utf8mb4", "isolation_level": "read committed", "init_command": "SET sql_mode='STRICT_TRANS_TABLES'"}
+NO_DATABASE = {"ENGINE": "django.db.backends.dummy"}
+MYSQL_PACKAGES = "apt-get install gcc pkg-config libmariadb-dev python3-dev"
+FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
-def database_from_env(env, var_dir: Path) -> dict:
-    """`DATABASE_URL`, else `DATABASE_HOST` and its companions (MySQL), else SQLite under `var_dir`."""
-    url = env.str("DATABASE_URL", default="")
-    if not url and env.str("DATABASE_HOST", default=""):
-        user, password = quote(env.str("DATABASE_USER", default="root"), safe=""), quote(env.str("DATABASE_PASSWORD", default=""), safe="")
-        url = (
-            f"mysql://{user}:{password}@{env.str('DATABASE_HOST')}:{env.int('DATABASE_PORT', default=3306)}"
-            f"/{env.str('DATABASE_NAME', default='ai_trading')}"
-        )
-    config = env.db_url_config(url or f"sqlite:///{var_dir / 'quant.sqlite3'}")
-    if config["ENGINE"].endswith("sqlite3"):
-        config["OPTIONS"] = SQLITE_OPTIONS | config.get("OPTIONS", {})
-    if config["ENGINE"].endswith("mysql"):
-        config["OPTIONS"] = MYSQL_OPTIONS | config.get("OPTIONS", {})
-        config["CONN_MAX_AGE"] = 60
-        config["CONN_HEALTH_CHECKS"] = True
-    return config
+@dataclass(frozen=True)
+class Problem:
+    """A setting that cannot be used: a stable id, what is wrong, and what to do."""
+
+    id: str
+    message: str
+    hint: str
 
 
-def redis_url_from_env(env) -> str:
-    """`REDIS_URL` without a database number, else `REDIS_HOST`/`REDIS_PORT`, else empty: no Redis."""
-    url = env.str("REDIS_URL", default="").rstrip("/")
-    if not url and env.str("REDIS_HOST", default=""):
-        url = f"redis://{env.str('REDIS_HOST')}:{env.int('REDIS_PORT', default=6379)}"
-    return url
+@dataclass
+class Environment:
+    """Typed reads of `variables`. An empty variable counts as unset."""
+
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    problems: list[Problem] = field(default_factory=list)
+
+    def refuse(self, id: str, message: str, hint: str) -> None:
+        problem = Problem(id, message, hint)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.variables.get(name, "").strip() or default
+
+    def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
+        """A list separated by commas."""
+        return [word.strip() for word in self.text(name).split(",") if word.strip()] or list(default)
+
+    def number(self, name: str, default: int, *, least: int, most: int) -> int:
+        value = self.text(name)
+        if not value:
+            return default
+        if value.isascii() and value.isdigit() and least <= int(value) <= most:
+            return int(value)
+        self.refuse("quant.E007", f"{name} is {value!r}.", f"Give a whole number from {least} to {most}, or unset it for {default}.")
+        return default
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.text(name).lower()
+        if not value:
+            return default
+        if value in FLAGS:
+            return FLAGS[value]
+        self.refuse("quant.E007", f"{name} is {value!r}.", f"Give 1 or 0, or unset it for {int(default)}.")
+        return default
+
+    def choice(self, name: str, default: str, known: tuple[str, ...], *, id: str) -> str:
+        value = self.text(name, default)
+        if value in known:
+            return value
+        self.refuse(id, f"{name} is {value!r}, which is not known here.", f"Use one of {', '.join(known)}; {default} when it is not set.")
+        return default
+
+    def folder(self, name: str, default: Path, *, base: Path) -> Path:
+        """The folder `name` (relative to `base`), made where it is missing, with a problem unless it can be written."""
+        path = base / Path(self.text(name, str(default))).expanduser()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                return path
+        except OSError as error:
+            self.refuse("quant.E003", f"{name}: {path} cannot be written ({error.strerror}).", f"Give it to this user, or set {name}.")
+            return path
+
+    def secret(self, name: str, folder: Path) -> str:
+        """The secret `name`; where none is given, one made at the first start and kept readable by the owner only."""
+        value = self.text(name)
+        if value:
+            return value
+        path = folder / f"{name.lower()}.txt"
+        try:
+            if not path.exists():
+                _write_once(path, secrets.token_urlsafe(64))
+            return path.read_text().strip()
+        except OSError as error:
+            self.refuse("quant.E003", f"{name} cannot be kept in {path} ({error.strerror}).", f"Set {name}, or give the file to this user.")
+            return secrets.token_urlsafe(64)
 
 
-def secret_from_env(env, name: str, var_dir: Path) -> str:
-    """The secret `name`; where none is given, one made at the first start and kept readable by the owner only."""
-    value = env.str(name, default="")
-    if value:
-        return value
-    path = var_dir / f"{name.lower()}.txt"
+def _write_once(path: Path, text: str) -> None:
+    """Let the file appear whole, and by one writer: of several that start together the first wins."""
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
     try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.link(draft, path)
     except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(64))
-    return path.read_text().strip()
+        return
+    finally:
+        os.unlink(draft)
+
+
+def database_from_env(env: Environment, var_dir: Path) -> dict:
+    """`DATABASE_URL`, else `DATABASE_HOST` and its companions (MySQL), else SQLite under `var_dir`."""
+    url = env.text("DATABASE_URL")
+    if not url and env.text("DATABASE_HOST"):
+        user, password = quote(env.text("DATABASE_USER", "root"), safe=""), quote(env.text("DATABASE_PASSWORD"), safe="")
+        port = env.number("DATABASE_PORT", 3306, least=1, most=65535)
+        url = f"mysql://{user}:{password}@{env.text('DATABASE_HOST')}:{port}/{env.text('DATABASE_NAME', 'ai_trading')}"
+    if not url:
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(var_dir / "quant.sqlite3"), "OPTIONS": dict(SQLITE_OPTIONS)}
+    scheme, config = url.partition("://")[0], {}
+    try:
+        if scheme in ("mysql", "mariadb", "sqlite"):
+            config = environ.Env.db_url_config(url.replace("mariadb://", "mysql://", 1))
+    except Exception:  # noqa: BLE001 (whatever a URL can make the parser say is the same problem, and may quote a password)
+        config = {}
+    if not config.get("NAME"):
+        hint = "Write mysql://user:password@host:3306/name or sqlite:////absolute/path, special characters percent-encoded."
+        env.refuse("quant.E004", "DATABASE_URL cannot be used: it is not the address of a MySQL, MariaDB or SQLite database.", hint)
+        return dict(NO_DATABASE)
+    if scheme == "sqlite":
+        return config | {"OPTIONS": SQLITE_OPTIONS | config.get("OPTIONS", {})}
+    if importlib.util.find_spec("MySQLdb") is None:
+        message = "The database is MySQL or MariaDB, and its driver mysqlclient is not installed."
+        env.refuse("quant.E005", message, f"{MYSQL_PACKAGES}, then .venv/bin/pip install the mysqlclient line of requirements.txt.")
+        return dict(NO_DATABASE)
+    # Under ASGI each request has a thread of its own, so kept connections would pile up; a WSGI server may set 60.
+    config["CONN_MAX_AGE"] = env.number("DATABASE_CONN_MAX_AGE", 0, least=0, most=3600)
+    config["CONN_HEALTH_CHECKS"] = True
+    return config | {"OPTIONS": MYSQL_OPTIONS | config.get("OPTIONS", {})}
+
+
+def redis_url_from_env(env: Environment) -> str:
+    """`REDIS_URL`, else `REDIS_HOST`/`REDIS_PORT`/`REDIS_PASSWORD`, else empty: no Redis. Without a database number."""
+    url = env.text("REDIS_URL")
+    if not url and env.text("REDIS_HOST"):
+        password = quote(env.text("REDIS_PASSWORD"), safe="")
+        port = env.number("REDIS_PORT", 6379, least=1, most=65535)
+        url = f"redis://{f':{password}@' if password else ''}{env.text('REDIS_HOST')}:{port}"
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0 and parts.path in ("", "/", "/0")
+    except ValueError:
+        usable = False
+    if usable and not parts.query:
+        return f"{parts.scheme}://{parts.netloc}"
+    hint = "Write redis://[:password@]host:6379 without a database number: 0 to 3 hold the queue, the cache, the sockets and the limits."
+    env.refuse("quant.E008", "REDIS_URL cannot be used.", hint)
+    return ""

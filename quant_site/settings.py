@@ -6,26 +6,28 @@ from pathlib import Path
 import environ
 from django.utils.translation import gettext_lazy as _
 
-from quant_site.environment import database_from_env, redis_url_from_env, secret_from_env
+from quant_site.environment import Environment, database_from_env, redis_url_from_env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(BASE_DIR / ".env")  # what the environment already holds wins
+env = Environment()
+# Filled while this file is read; each becomes a check that fails with its id and hint.
+CONFIGURATION_PROBLEMS = env.problems
 
 # --- Where things are kept
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
-VAR_DIR.mkdir(parents=True, exist_ok=True)
-MARKET_DATA_DIR = Path(env.str("MARKET_DATA_DIR", default=str(VAR_DIR / "market")))
+VAR_DIR = env.folder("VAR_DIR", BASE_DIR / "var", base=BASE_DIR)
+MARKET_DATA_DIR = BASE_DIR / env.text("MARKET_DATA_DIR", str(VAR_DIR / "market"))
 LOCK_DIR = VAR_DIR / "locks"
 
 # --- Security
-DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = secret_from_env(env, "SECRET_KEY", VAR_DIR)
-JWT_SECRET = secret_from_env(env, "JWT_SECRET", VAR_DIR)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.secret("SECRET_KEY", VAR_DIR)
+JWT_SECRET = env.secret("JWT_SECRET", VAR_DIR)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # Served over TLS: everything that only makes sense there. `check --deploy` wants it; a laptop on 127.0.0.1 cannot have it.
-HTTPS = env.bool("HTTPS", default=False)
+HTTPS = env.flag("HTTPS", False)
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -38,6 +40,7 @@ X_FRAME_OPTIONS = "DENY"
 INSTALLED_APPS = [
     "daphne",
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -93,30 +96,41 @@ TEMPLATES = [
 DATABASES = {"default": database_from_env(env, VAR_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 REDIS_URL = redis_url_from_env(env)
+TASK_SECONDS = 3600
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"{REDIS_URL}/1", "KEY_PREFIX": "quant"}}
     CELERY_BROKER_URL = f"{REDIS_URL}/0"
+    # Longer than the longest task, else Redis hands a running task to a second worker.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * TASK_SECONDS}
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [f"{REDIS_URL}/2"]}}}
 else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entries"}}
-    CELERY_BROKER_URL = "filesystem://"
-    # A queue folder in which a message is taken by renaming it. The poll interval bounds the latency of a task.
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "cache_entries",
+            "OPTIONS": {"MAX_ENTRIES": 20_000},
+        }
+    }
+    CELERY_BROKER_URL = "filequeue://"  # quant_site.filequeue
+    QUEUE_DIR = env.folder("QUEUE_DIR", VAR_DIR / "queue", base=BASE_DIR)
+    # The poll interval bounds the latency of a task.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(VAR_DIR / "queue"),
-        "data_folder_out": str(VAR_DIR / "queue"),
-        "control_folder": str(VAR_DIR / "queue-control"),
-        "processed_folder": str(VAR_DIR / "queue-done"),
-        "store_processed": False,
+        "data_folder_in": str(QUEUE_DIR / "messages"),
+        "data_folder_out": str(QUEUE_DIR / "messages"),
+        "control_folder": str(QUEUE_DIR / "control"),
+        "processed_folder": str(QUEUE_DIR / "taken"),
         "polling_interval": 0.05,
     }
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 CELERY_TIMEZONE = "America/New_York"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_TASK_TIME_LIMIT = 3600
+CELERY_TASK_TIME_LIMIT = TASK_SECONDS
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
 # --- Time, language
@@ -141,26 +155,31 @@ PASSWORD_HASHERS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
-STRATEGY_MANAGE_USERS = env.list("STRATEGY_MANAGE_USERS", default=[])
+AUTHENTICATION_BACKENDS = ["quant_site.core.ratelimit.GuardedModelBackend"]
+STRATEGY_MANAGE_USERS = env.words("STRATEGY_MANAGE_USERS")
 
 # --- REST
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "quant_site.core.tokens.LoginAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["quant_site.core.ratelimit.AddressThrottle"],
+    # How many proxies in front of us may be believed about X-Forwarded-For; 0 believes nobody.
+    "NUM_PROXIES": env.number("NUM_PROXIES", 0, least=0, most=9),
     "DEFAULT_PAGINATION_CLASS": "quant_site.core.api.Pagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "quant_site.core.api.exception_handler",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
+JWT_EXPIRE_DAYS = env.number("JWT_EXPIRE_DAYS", 7, least=1, most=365)
 SIMPLE_JWT = {
-    "ALGORITHM": env.str("JWT_ALGORITHM", default="HS256"),
+    "ALGORITHM": env.choice("JWT_ALGORITHM", "HS256", ("HS256", "HS384", "HS512"), id="quant.E006"),
     "SIGNING_KEY": JWT_SECRET,
-    "ACCESS_TOKEN_LIFETIME": timedelta(days=env.int("JWT_EXPIRE_DAYS", default=7)),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=2 * env.int("JWT_EXPIRE_DAYS", default=7)),
+    "ACCESS_TOKEN_LIFETIME": timedelta(days=JWT_EXPIRE_DAYS),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=2 * JWT_EXPIRE_DAYS),
     "CHECK_REVOKE_TOKEN": True,
 }
 SPECTACULAR_SETTINGS = {
@@ -170,6 +189,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "quant_site.core.api.describe_errors"],
 }
 
 # --- Files that the web serves
@@ -182,6 +203,23 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 
+# --- Messages of the programs: all to the standard error stream, where the supervisor or the service manager keeps them
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"), id="quant.E010")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # Each line of these at INFO repeats what the access log or the outbox says better.
+        "celery.beat": {"level": "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL},
+        "daphne.http_protocol": {"level": "WARNING"},
+        "exchange_calendars": {"level": "WARNING"},
+    },
+}
+
 # --- Admin
 UNFOLD = {
     "SITE_TITLE": _("Quant loop"),
@@ -190,4 +228,5 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "navigation": "quant_site.admin_site.navigation"},
 }

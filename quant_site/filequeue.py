@@ -1,0 +1,48 @@
+"""The embedded queue: kombu's file-system transport, with messages that appear whole and are taken by one rename.
+
+kombu's own writes a message where readers already look, so a reader can take it half written, and takes it by moving
+it to the system's temporary folder, which on another file system is a copy that two workers can both make.
+"""
+
+import os
+import time
+import uuid
+from pathlib import Path
+from queue import Empty
+
+from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.utils.json import dumps, loads
+
+TRANSPORT_ALIASES["filequeue"] = "quant_site.filequeue:Transport"
+
+
+class Channel(filesystem.Channel):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for folder in (self.data_folder_in, self.data_folder_out, self.control_folder, self.processed_folder):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+
+    def _put(self, queue, payload, **kwargs):
+        # Sorted names are the order of arrival; the wall clock keeps it across a reboot.
+        name = f"{time.time_ns():020d}_{uuid.uuid4()}.{queue}.msg"
+        draft = Path(self.data_folder_out) / f".{name}.draft"
+        draft.write_text(dumps(payload))
+        os.replace(draft, Path(self.data_folder_out) / name)
+
+    def _get(self, queue):
+        for name in sorted(os.listdir(self.data_folder_in)):
+            if name.startswith(".") or name.partition(".")[2] != f"{queue}.msg":
+                continue
+            taken = Path(self.processed_folder) / name
+            try:
+                os.rename(Path(self.data_folder_in) / name, taken)
+            except FileNotFoundError:  # another worker was faster
+                continue
+            payload = taken.read_text()
+            taken.unlink()
+            return loads(payload)
+        raise Empty
+
+
+class Transport(filesystem.Transport):
+    Channel = Channel
