@@ -18,12 +18,14 @@ class DailyPerformance(models.Model):
     strategy = models.ForeignKey(
         Strategy, models.PROTECT, null=True, blank=True, related_name="daily_performance", verbose_name=_("strategy")
     )
-    scope = models.CharField(max_length=64, editable=False, help_text=_("The strategy's key, or 'ALL'."))
+    scope = models.CharField(
+        max_length=64, editable=False, help_text=_("The strategy's key, 'ALL', or 'UNASSIGNED' for trades of no strategy.")
+    )
     session = models.DateField(_("session"))
     pnl = MoneyField(_("P&L of the day"))
     cumulative_pnl = MoneyField(_("P&L since the start"))
     daily_return = RatioField(_("return on the account's equity"), null=True, blank=True)
-    closed_trades = models.PositiveIntegerField(_("closed trades"), default=0)
+    closed_trades = models.PositiveIntegerField(_("closed trades"), default=0, help_text=_("Since the start."))
     win_rate = ScoreField(_("win rate"), null=True, blank=True)
     win_rate_low = ScoreField(_("win rate, lower bound"), null=True, blank=True)
     win_rate_high = ScoreField(_("win rate, upper bound"), null=True, blank=True)
@@ -35,17 +37,20 @@ class DailyPerformance(models.Model):
     signals = models.PositiveIntegerField(_("signals of the day"), default=0)
     rejected = models.PositiveIntegerField(_("rejected of the day"), default=0)
     undefined = models.JSONField(_("why a number is missing"), default=dict, blank=True)
+    state = models.JSONField(default=dict, blank=True, editable=False, help_text=_("Running totals from which the next session goes on."))
     created_at = models.DateTimeField(_("created"), default=clock.now)
 
     class Meta:
         db_table = "daily_performance"
         ordering = ["-session", "scope"]
         constraints = [models.UniqueConstraint(fields=["account", "scope", "session"], name="uk_performance_account_scope_session")]
+        indexes = [models.Index(fields=["account", "session"], name="idx_performance_session")]
         verbose_name, verbose_name_plural = _("daily performance"), _("daily performance")
 
 
 class ExtremeSignal(models.Model):
-    """A signal among the best or the worst so far, with what it made."""
+    """A signal among the best or the worst so far, with what it made. The rows of one session are the whole list as it
+    stood then; a session on which it did not change has none."""
 
     class Kind(models.TextChoices):
         BEST = "BEST", _("Best")

@@ -1,0 +1,175 @@
+"""`AdaptiveOptimizer`: feeds what was learnt back into the strategies. Only weights move by themselves, slowly, in a band.
+
+Parameters, thresholds and limits do not: choosing what looked best lately is right by chance in most worlds without
+any edge. A new weight is a parameter version of the account like any change; reverting it moves the pointer.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from django.db import transaction
+
+from analytics import weights
+from analytics.evaluation import Totals
+from analytics.models import Adaptation, DailyPerformance
+from analytics.performance import is_week_end
+from analytics.services import adaptation_record
+from analytics.tally import UNITS
+from quant_site.core.models import Account
+from strategies.models import ParameterVersion, Strategy
+from strategies.parameters import account_overrides, merged_params
+from strategies.registry import REGISTRY
+from strategies.services import version_create
+
+FEWEST_SESSIONS = 60
+# Smaller changes wait until they add up: a version a week that moves a weight by a hair is noise to its reader.
+SMALLEST_CHANGE = 0.005
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An enabled strategy with enough of a record. `spread` is the daily volatility of its whole record."""
+
+    strategy: Strategy
+    overrides: dict
+    weight: float
+    sessions: int
+    spread: float
+
+
+class AdaptiveOptimizer:
+    def __init__(self, account: Account):
+        self.account = account
+
+    @transaction.atomic
+    def run_daily_optimization(self, session: date) -> dict:
+        """Move the weights at the end of a week; answers what was decided, or {"skipped": why}. Idempotent."""
+        if not is_week_end(session):
+            return {"skipped": "Weights move at the end of a week."}
+        decided = self._decisions(session)
+        if decided:
+            return summary(decided)
+        candidates = self._candidates(session)
+        if len(candidates) < 2:
+            return {
+                "skipped": f"Weights need two or more strategies with {FEWEST_SESSIONS} sessions of returns: there are {len(candidates)}.",
+                "candidates": [candidate.strategy.key for candidate in candidates],
+            }
+        self._decide(session, candidates)
+        return summary(self._decisions(session))
+
+    def _decisions(self, session: date) -> list[Adaptation]:
+        return list(Adaptation.objects.filter(account=self.account, session=session).select_related("strategy").order_by("strategy__key"))
+
+    def _candidates(self, session: date) -> list[Candidate]:
+        """Strategies the optimiser may weigh. A weight of 0 is a person's decision and stays."""
+        rows = DailyPerformance.objects.filter(account=self.account, session=session, strategy__enabled=True)
+        rows = list(rows.select_related("strategy__active_version").order_by("scope"))
+        own = account_overrides([row.strategy for row in rows], self.account)
+        candidates = []
+        for row in rows:
+            record = Totals.load(row.cumulative_pnl, row.state).returns
+            if row.strategy.key not in REGISTRY or record.n < FEWEST_SESSIONS:
+                continue
+            overrides = own.get(row.strategy_id, {})
+            weight = merged_params(row.strategy, overrides).weight
+            spread = record.total, record.squares, record.n
+            candidates.append(Candidate(row.strategy, overrides, weight, record.n, deviation(*spread)))
+        return [candidate for candidate in candidates if candidate.weight > 0 and candidate.spread > 0]
+
+    def _decide(self, session: date, candidates: list[Candidate]) -> None:
+        last, belief = self._belief(session, candidates)
+        gains = self._gains(session, last, candidates)
+        if last is not None:
+            belief = weights.hedge(belief, [gain for gain, _ in gains])
+        current = [candidate.weight for candidate in candidates]
+        target = weights.step(current, belief)
+        moves = bool(np.abs(target - current).max() >= SMALLEST_CHANGE)
+        budget = float(sum(current))
+        band = [round(share * budget / len(candidates), 6) for share in (weights.LOWEST, weights.HIGHEST)]
+        for candidate, share, (gain, volatility), after in zip(candidates, belief, gains, target.tolist(), strict=True):
+            evidence = {
+                "belief": float(share),
+                "gain": round(gain, 6),
+                "volatility": None if volatility is None else round(volatility, 9),
+                "since": None if last is None else str(last),
+                "sessions": candidate.sessions,
+                "strategies": len(candidates),
+                "band": band,
+                "target": after,
+            }
+            self._apply(session, candidate, after if moves else candidate.weight, evidence)
+
+    def _belief(self, session: date, candidates: list[Candidate]) -> tuple[date | None, np.ndarray]:
+        """When the weights were last judged, and the belief from then; at first the inverse-volatility prior.
+
+        A strategy that is new among the others starts with an equal share; those that left give theirs back.
+        """
+        earlier = Adaptation.objects.filter(account=self.account, session__lt=session)
+        last = earlier.order_by("-session").values_list("session", flat=True).first()
+        prior = weights.prior([candidate.weight for candidate in candidates], [candidate.spread for candidate in candidates])
+        if last is None:
+            return None, prior
+        known = {pk: evidence["belief"] for pk, evidence in earlier.filter(session=last).values_list("strategy_id", "evidence")}
+        shares = np.array([known.get(candidate.strategy.pk, np.nan) for candidate in candidates])
+        new = np.isnan(shares)
+        if new.all():
+            return last, prior
+        if new.any():
+            shares[~new] *= (1 - new.sum() / shares.size) / shares[~new].sum()
+            shares[new] = 1 / shares.size
+        return last, shares / shares.sum()
+
+    def _gains(self, session: date, last: date | None, candidates: list[Candidate]) -> list[tuple[float, float | None]]:
+        """(volatility-normalised return since `last`, the daily volatility of the 60 sessions until then) of each."""
+        since = last or session
+        rows = DailyPerformance.objects.filter(account=self.account, session__lte=session, session__gt=since - timedelta(days=120))
+        rows = rows.filter(strategy__in=[candidate.strategy.pk for candidate in candidates], daily_return__isnull=False)
+        series: dict[int, list[tuple[date, float]]] = {candidate.strategy.pk: [] for candidate in candidates}
+        for pk, day, change in rows.order_by("session").values_list("strategy_id", "session", "daily_return"):
+            series[pk].append((day, float(change)))
+        gains = []
+        for candidate in candidates:
+            days = series[candidate.strategy.pk]
+            past = [change for day, change in days if day <= since][-FEWEST_SESSIONS:]
+            week = [change for day, change in days if day > since]
+            volatility = float(np.std(past, ddof=1)) if len(past) >= FEWEST_SESSIONS else None
+            gains.append((weights.normalised(week, volatility or 0.0), volatility))
+        return gains
+
+    def _apply(self, session: date, candidate: Candidate, after: float, evidence: dict) -> None:
+        version: ParameterVersion | None = None
+        reason = f"Kept: the weights would move by less than {SMALLEST_CHANGE}."
+        if after != candidate.weight:
+            reason = f"Weight {candidate.weight:g} to {after:g} by the record of {candidate.sessions} sessions."
+            version = version_create(
+                strategy=candidate.strategy,
+                params={**candidate.overrides, "weight": after},
+                reason=reason,
+                source=ParameterVersion.Source.OPTIMIZER,
+                account=self.account,
+                evidence=evidence,
+                session=session,
+            )
+        adaptation_record(
+            account=self.account,
+            strategy=candidate.strategy,
+            session=session,
+            before=candidate.weight,
+            after=after,
+            version=version,
+            evidence=evidence,
+            reason=reason,
+        )
+
+
+def deviation(total: int, squares: int, n: int) -> float:
+    """The standard deviation (n − 1) from exact sums in units of 10^-12 and 10^-24."""
+    return ((n * squares - total * total) / (n * (n - 1))) ** 0.5 / UNITS
+
+
+def summary(rows: list[Adaptation]) -> dict:
+    """What the loop records about a week's decision."""
+    moved = [row for row in rows if row.version_id is not None]
+    return {"changed": len(moved), "weights": {row.strategy.key: float(row.weight_after) for row in rows}}

@@ -1,0 +1,144 @@
+"""`PerformanceAnalyzer`: judges each session of an account, reports on a strategy, and says what could be better."""
+
+from collections import Counter, defaultdict
+from datetime import date
+from decimal import Decimal
+
+from django.db import transaction
+
+from analytics import stats
+from analytics.evaluation import Evaluation, Trade, closed_trades, positions_since
+from analytics.evidence import observations, window_read
+from analytics.models import DailyPerformance, ExtremeSignal, Finding
+from analytics.services import extremes_record, findings_record, performance_record, strategy_statistics_update
+from quant_site.core.errors import Conflict
+from quant_site.core.models import Account
+from quant_site.market.sessions import next_session
+from signals_app.models import SignalOutcome
+from strategies.models import Strategy
+from trading.models import Position
+from trading.reconcile import books_check
+
+EXTREMES = 5
+
+
+def is_week_end(session: date) -> bool:
+    """Whether `session` is the last of its calendar week."""
+    return next_session(session).isocalendar()[:2] != session.isocalendar()[:2]
+
+
+class PerformanceAnalyzer:
+    """Evaluates one account. With a `broker`, its books are compared with the broker's before anything is judged."""
+
+    def __init__(self, account: Account, *, broker=None):
+        self.account, self.broker = account, broker
+
+    @transaction.atomic
+    def evaluate_daily_performance(self, session: date) -> list[DailyPerformance]:
+        """Check the books, then judge `session`: the whole account first, then each strategy that was ever active.
+
+        Running it again changes nothing. A session that later ones have followed keeps its judgement; it raises
+        `Conflict` when it never got one. Raises `LedgerMismatch` when cash, positions and profit do not reconcile,
+        and `DataMissing` without a snapshot.
+        """
+        try:
+            evaluation = Evaluation(self.account, session)
+        except Conflict:
+            rows = list(DailyPerformance.objects.filter(account=self.account, session=session).order_by("scope"))
+            if not rows:
+                raise
+            return rows
+        books_check(account=self.account, session=session, broker=self.broker)
+        performance_record(account=self.account, session=session, rows=evaluation.rows)
+        self._find_extreme_signals(session, evaluation.trades)
+        strategy_statistics_update(account=self.account, rows=evaluation.rows)
+        return evaluation.rows
+
+    @transaction.atomic
+    def identify_improvement_opportunities(self, session: date) -> list[Finding]:
+        """Findings of the week that ends with `session`; none on other sessions. Running it again changes nothing."""
+        if not is_week_end(session):
+            return []
+        window = window_read(self.account, session)
+        seen = observations(self.account, window) if window else []
+        return findings_record(account=self.account, session=session, observations=seen)
+
+    def _find_extreme_signals(self, session: date, trades: list[Trade]) -> list[ExtremeSignal]:
+        """Keep the list of the best and the worst signals so far, by what their trades made; answers the list.
+
+        The last list and the trades closed since are all that can be in the next one. The earlier one stays at a tie.
+        """
+        earlier = ExtremeSignal.objects.filter(account=self.account, session__lt=session)
+        last = earlier.order_by("-session").values_list("session", flat=True).first()
+        known = list(earlier.filter(session=last).order_by("signal__session", "signal__symbol", "signal__strategy__key")) if last else []
+        closed = [trade for trade in trades if trade.signal_id is not None]
+        multiples = dict(SignalOutcome.objects.filter(pk__in=[trade.signal_id for trade in closed]).values_list("pk", "r_multiple"))
+        rows = []
+        for kind, sign in ((ExtremeSignal.Kind.BEST, 1), (ExtremeSignal.Kind.WORST, -1)):
+            found = [(row.signal_id, row.realized_pnl, row.r_multiple) for row in known if row.kind == kind]
+            found += [(trade.signal_id, trade.result, multiples.get(trade.signal_id)) for trade in closed if sign * trade.result > 0]
+            found.sort(key=lambda one: -sign * one[1])
+            rows += [
+                ExtremeSignal(account=self.account, session=session, kind=kind, signal_id=signal, realized_pnl=pnl, r_multiple=multiple)
+                for signal, pnl, multiple in found[:EXTREMES]
+            ]
+        if {(row.signal_id, row.kind) for row in rows} == {(row.signal_id, row.kind) for row in known}:
+            extremes_record(account=self.account, session=session, rows=[])
+            return known
+        extremes_record(account=self.account, session=session, rows=rows)
+        return rows
+
+    def generate_strategy_report(self, strategy: Strategy) -> dict:
+        """What `strategy` did on this account so far, as JSON-ready data; every metric is {value, reason, n, low, high}.
+
+        Read from its trades and daily returns themselves, not from the running totals. Money is text in cents.
+        """
+        trades = [trade for trade in closed_trades(self.account, positions_since(self.account, None)) if trade.strategy_id == strategy.pk]
+        results = [trade.result for trade in trades]
+        days = DailyPerformance.objects.filter(account=self.account, strategy=strategy).order_by("session")
+        returns = [change for change in days.values_list("daily_return", flat=True) if change is not None]
+        last = days.last()
+        metrics = {
+            "win_rate": stats.win_rate(results),
+            "profit_factor": stats.profit_factor(results),
+            "average_holding": stats.average_holding(trade.sessions for trade in trades),
+            "expectancy": stats.mean_estimate(float(trade.result / trade.cost) for trade in trades if trade.cost),
+            "sharpe_ratio": stats.sharpe(returns),
+            "max_drawdown": stats.max_drawdown(returns),
+        }
+        findings = Finding.objects.filter(account=self.account, strategy=strategy)
+        return {
+            "strategy": strategy.key,
+            "account": self.account.pk,
+            "as_of": str(last.session) if last else None,
+            "cumulative_pnl": str(last.cumulative_pnl) if last else "0.00",
+            "exposure": None if last is None or last.exposure is None else float(last.exposure),
+            "signals": last.state["signals"] if last else 0,
+            "closed_trades": len(trades),
+            "metrics": {name: metric.as_dict() for name, metric in metrics.items()},
+            "exits": self._exits(strategy),
+            "extremes": self._extremes(strategy),
+            "findings": [
+                {"session": str(row.session), "code": row.code, "message": row.message, "suggestion": row.suggestion}
+                for row in findings[:10]
+            ],
+        }
+
+    def _exits(self, strategy: Strategy) -> dict[str, dict]:
+        """Number and result of closed positions by the reason they were closed for."""
+        counts: Counter = Counter()
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        rows = Position.objects.filter(account=self.account, strategy=strategy, exit_session__isnull=False)
+        for reason, realized, dividends in rows.order_by().values_list("exit_reason", "realized_pnl", "dividends"):
+            counts[reason] += 1
+            sums[reason] += realized + dividends
+        return {reason: {"positions": counts[reason], "pnl": str(sums[reason])} for reason in sorted(counts)}
+
+    def _extremes(self, strategy: Strategy) -> list[dict]:
+        """The strategy's own best and worst outcomes."""
+        rows = SignalOutcome.objects.filter(signal__account=self.account, signal__strategy=strategy)
+        rows = rows.order_by("-realized_pnl", "closed_session", "signal__symbol").select_related("signal")
+        ranked = [(row.signal.symbol, row.closed_session, row.realized_pnl) for row in rows]
+        best = [one for one in ranked[:EXTREMES] if one[2] > 0]
+        worst = [one for one in ranked[-EXTREMES:] if one[2] < 0]
+        return [{"symbol": symbol, "closed": str(closed), "pnl": str(pnl)} for symbol, closed, pnl in best + worst]

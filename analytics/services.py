@@ -1,0 +1,143 @@
+"""Writes of judgements. Each makes the rows of one account and session what they should be: running it twice changes nothing."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+
+from django.db import models, transaction
+
+from analytics.findings import Observation
+from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
+from quant_site.core.models import Account
+from quant_site.core.services import events_publish
+from quant_site.core.types import optional, ratio, score
+from strategies.models import ParameterVersion, Strategy
+
+NEVER_COMPARED = {"id", "created_at"}
+
+
+@transaction.atomic
+def rows_sync(existing: models.QuerySet, wanted: list[models.Model], key: tuple[str, ...]) -> list[models.Model]:
+    """Make the rows of `existing` equal to `wanted`, told apart by `key`; answers those that were not there before.
+
+    Rows that stay keep their id and the time they were made; rows that are already equal are not written.
+    """
+    stored = {tuple(getattr(row, name) for name in key): row for row in existing}
+    new, changed = [], []
+    names = [field.attname for field in existing.model._meta.concrete_fields if field.attname not in NEVER_COMPARED]
+    for row in wanted:
+        known = stored.pop(tuple(getattr(row, name) for name in key), None)
+        if known is None:
+            new.append(row)
+            continue
+        row.pk, row.created_at = known.pk, getattr(known, "created_at", None)
+        if any(getattr(known, name) != getattr(row, name) for name in names):
+            changed.append(row)
+    if stored:
+        existing.model.objects.filter(pk__in=[row.pk for row in stored.values()]).delete()
+    if changed:
+        existing.model.objects.bulk_update(changed, names)
+    if new:
+        existing.model.objects.bulk_create(new)
+    return new
+
+
+def performance_record(*, account: Account, session: date, rows: list[DailyPerformance]) -> None:
+    """Store the judgements of a session, one a scope."""
+    rows_sync(DailyPerformance.objects.filter(account=account, session=session), rows, ("scope",))
+
+
+def extremes_record(*, account: Account, session: date, rows: list[ExtremeSignal]) -> None:
+    """Store the list of extremes as it stands at `session`."""
+    rows_sync(ExtremeSignal.objects.filter(account=account, session=session), rows, ("signal_id", "kind"))
+
+
+@transaction.atomic
+def strategy_statistics_update(*, account: Account, rows: Iterable[DailyPerformance]) -> None:
+    """Write win rate, Sharpe ratio and number of signals back to the strategies; only what changed is written.
+
+    A replay's account never does: its past is not what the house's strategies did. With several live accounts the
+    figures are those of the one evaluated last; each account's own are in `DailyPerformance`.
+    """
+    if account.is_replay:
+        return
+    latest = {row.strategy_id: row for row in rows if row.strategy_id}
+    changed = []
+    for strategy in Strategy.objects.filter(pk__in=latest).only("win_rate", "sharpe_ratio", "total_signals"):
+        row = latest[strategy.pk]
+        figures = {"win_rate": row.win_rate, "sharpe_ratio": row.sharpe_ratio, "total_signals": row.state["signals"]}
+        if any(getattr(strategy, name) != value for name, value in figures.items()):
+            for name, value in figures.items():
+                setattr(strategy, name, value)
+            changed.append(strategy)
+    if changed:
+        Strategy.objects.bulk_update(changed, ["win_rate", "sharpe_ratio", "total_signals"])
+
+
+@transaction.atomic
+def findings_record(*, account: Account, session: date, observations: list[Observation]) -> list[Finding]:
+    """Store what a week's evaluation noticed and announce what is new; answers all findings of the session."""
+    strategies = dict(Strategy.objects.values_list("key", "pk"))
+    rows = [
+        Finding(
+            account=account,
+            strategy_id=strategies.get(seen.scope),
+            scope=seen.scope,
+            session=session,
+            code=str(seen.code),
+            message=seen.message[:255],
+            evidence=seen.evidence,
+            effect=optional(score, seen.effect),
+            effect_low=optional(score, seen.low),
+            effect_high=optional(score, seen.high),
+            suggestion=seen.suggestion,
+        )
+        for seen in observations
+    ]
+    existing = Finding.objects.filter(account=account, session=session)
+    new = rows_sync(existing, rows, ("scope", "code"))
+    if new:
+        events_publish([("finding", finding_event(row)) for row in new], account=account)
+    return list(existing.order_by("scope", "code"))
+
+
+def finding_event(finding: Finding) -> dict:
+    names = ("scope", "code", "message", "suggestion")
+    return {"session": str(finding.session)} | {name: getattr(finding, name) for name in names}
+
+
+@transaction.atomic
+def adaptation_record(
+    *,
+    account: Account,
+    strategy: Strategy,
+    session: date,
+    before: float,
+    after: float,
+    version: ParameterVersion | None,
+    evidence: dict,
+    reason: str,
+) -> Adaptation:
+    """Store one decision of the optimiser about a strategy's weight, taken or not, and announce it if taken."""
+    row = Adaptation.objects.create(
+        account=account,
+        strategy=strategy,
+        session=session,
+        weight_before=ratio(before),
+        weight_after=ratio(after),
+        version=version,
+        evidence=evidence,
+        reason=reason,
+    )
+    if version is not None:
+        events_publish([("adaptation", adaptation_event(row))], account=account)
+    return row
+
+
+def adaptation_event(row: Adaptation) -> dict:
+    weights = {"weight_before": plain(row.weight_before), "weight_after": plain(row.weight_after)}
+    return {"session": str(row.session), "strategy": row.strategy.key, "lane": row.lane, "reason": row.reason, **weights}
+
+
+def plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"

@@ -1,0 +1,102 @@
+"""Weights of strategies by fixed-share Hedge (Herbster and Warmuth 1998), kept within a band and moved slowly. Pure.
+
+Belief follows v_i = p_i·e^(η·z_i) / Σ, then each strategy gives the share α of its own to the others:
+p_i = (1 − α)·v_i + α/(K − 1)·(1 − v_i). z is the week's return over the volatility of a week (daily volatility ·
+√sessions), clipped to ±3: one freak week of a strategy that hardly ever trades must not decide. The budget (the sum of
+the weights) never changes here: more of it is for a person to give.
+
+Measured on simulated worlds without an edge, such weights do little harm; with one they follow slowly: half of the
+weight of a set whose edge turned is gone in about 64 sessions.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from quant_site.core.errors import InvalidInput
+
+RATE = 0.10
+SHARE = 0.02
+CLIP = 3.0
+LOWEST, HIGHEST = 0.5, 2.0
+LARGEST_STEP = 0.02
+PLACES = 12
+STEP_PLACES = 6
+
+
+def prior(weights: Sequence[float], volatilities: Sequence[float]) -> np.ndarray:
+    """Inverse-volatility shares (K,), summing to 1.
+
+    `volatilities` are those of what a strategy added to the account at its weight; over the weight they are its own.
+    """
+    own = _vector(volatilities, "volatilities") / _vector(weights, "weights")
+    if (own <= 0).any():
+        raise InvalidInput("no_volatility", "A prior by inverse volatility needs volatilities and weights above zero.")
+    return np.round((1 / own) / (1 / own).sum(), PLACES)
+
+
+def normalised(returns: Sequence[float], volatility: float) -> float:
+    """The return of a week over the volatility of a week, within ±3; 0 (no evidence) where either is missing."""
+    values = _vector(returns, "returns")
+    if not values.size or not volatility > 0:
+        return 0.0
+    return float(np.clip(values.sum() / (volatility * np.sqrt(values.size)), -CLIP, CLIP))
+
+
+def hedge(belief: Sequence[float], gains: Sequence[float], rate: float = RATE, share: float = SHARE) -> np.ndarray:
+    """The belief (K,) after a week's `gains` (K,), volatility-normalised. K ≥ 2; rounded to 12 decimals, sums to 1."""
+    p, z = _vector(belief, "belief"), _vector(gains, "gains")
+    if p.size != z.size or p.size < 2 or (p < 0).any() or not p.sum() > 0:
+        raise InvalidInput("bad_belief", "Hedge needs two or more strategies, a belief of each and a gain of each.")
+    grown = p * np.exp(rate * (z - z.max()))
+    v = grown / grown.sum()
+    shared = (1 - share) * v + share / (p.size - 1) * (1 - v)
+    return np.round(shared / shared.sum(), PLACES)
+
+
+def step(current: Sequence[float], belief: Sequence[float], largest: float = LARGEST_STEP) -> np.ndarray:
+    """The next weights (K,): as near to budget·belief as the band and the largest step of a week allow.
+
+    Band: [0.5, 2]·budget/K. A weight that a person set outside of it may stay or return, not go further out. The
+    result is the point of the allowed box with the same sum that is nearest in least squares; six decimals.
+    """
+    now, p = _vector(current, "weights"), _vector(belief, "belief")
+    budget = now.sum()
+    low = np.minimum(now, np.maximum(LOWEST * budget / now.size, now - largest))
+    high = np.maximum(now, np.minimum(HIGHEST * budget / now.size, now + largest))
+    return _rounded_to_sum(_project(budget * p / p.sum(), low, high, budget), now, low, high)
+
+
+def _project(target: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> np.ndarray:
+    """Nearest point with low ≤ x ≤ high and Σx = total: x = clip(target − λ), λ by bisection (Σ falls in λ)."""
+    below, above = float((target - high).min()), float((target - low).max())
+    for _ in range(100):
+        middle = (below + above) / 2
+        if np.clip(target - middle, low, high).sum() > total:
+            below = middle
+        else:
+            above = middle
+    return np.clip(target - above, low, high)
+
+
+def _rounded_to_sum(weights: np.ndarray, current: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whole millionths with the sum of `current`: what rounding leaves over goes, one by one, where there is room."""
+    unit = 10**STEP_PLACES
+    whole = np.floor(weights * unit + 1e-6).astype(np.int64)
+    missing = int(round(current.sum() * unit)) - int(whole.sum())
+    ceiling, floor = np.floor(high * unit + 1e-6).astype(np.int64), np.ceil(low * unit - 1e-6).astype(np.int64)
+    while missing:
+        room = np.flatnonzero(whole < ceiling) if missing > 0 else np.flatnonzero(whole > floor)
+        if not room.size:
+            break
+        taken = room[: abs(missing)]
+        whole[taken] += np.sign(missing)
+        missing -= int(np.sign(missing)) * taken.size
+    return whole / unit
+
+
+def _vector(values: Sequence[float], what: str) -> np.ndarray:
+    array = np.asarray(values, dtype=float)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise InvalidInput("not_finite", f"The {what} must be finite numbers, not {list(values)}.")
+    return array
