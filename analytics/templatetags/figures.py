@@ -1,0 +1,200 @@
+"""Figures as a trader reads them: thousands separators, a sign beside the colour, a dash with its reason.
+
+Every filter answers "—" for None: an undefined number is never shown as 0.
+"""
+
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from analytics import wording
+
+register = template.Library()
+
+DASH = "—"
+MINUS = "−"
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def number(value, places: int, *, signed: bool = False) -> str:
+    """`value` with thousands separators and `places` decimals; a zero after rounding carries no sign."""
+    text = f"{abs(Decimal(str(value))):,.{places}f}"
+    if not text.strip("0.,"):
+        return text
+    return (MINUS if value < 0 else "+" if signed else "") + text
+
+
+def tone(value, places: int) -> str:
+    rounded = round(Decimal(str(value)), places)
+    return "up" if rounded > 0 else "down" if rounded < 0 else "flat"
+
+
+def _toned(value, text: str, places: int) -> SafeString:
+    return format_html('<span class="num {}">{}</span>', tone(value, places), text)
+
+
+@register.filter
+def money(value):
+    """1,234.50"""
+    return DASH if value is None else number(value, 2)
+
+
+@register.filter
+def gain(value):
+    """+1,234.50 with its colour."""
+    return DASH if value is None else _toned(value, number(value, 2, signed=True), 2)
+
+
+@register.filter
+def percent(value, places=2):
+    """A ratio as 12.34%."""
+    return DASH if value is None else number(Decimal(str(value)) * 100, int(places)) + "%"
+
+
+@register.filter
+def change(value, places=2):
+    """A ratio as +12.34% with its colour."""
+    if value is None:
+        return DASH
+    scaled = Decimal(str(value)) * 100
+    return _toned(scaled, number(scaled, int(places), signed=True) + "%", int(places))
+
+
+@register.filter
+def depth(value):
+    """A drawdown as −12.34%, without colour: it is never good news."""
+    return DASH if value is None else number(Decimal(str(value)) * 100, 2) + "%"
+
+
+@register.filter
+def ratio(value, places=2):
+    return DASH if value is None else number(value, int(places))
+
+
+@register.filter
+def price(value):
+    """Two decimals, up to four where the price has them."""
+    if value is None:
+        return DASH
+    quantized = round(Decimal(str(value)), 4)
+    exponent = -quantized.normalize().as_tuple().exponent
+    return number(quantized, min(max(exponent, 2), 4))
+
+
+@register.filter
+def shares(value):
+    """A quantity: whole where it is whole."""
+    if value is None:
+        return DASH
+    exact = Decimal(str(value))
+    return number(exact, 0 if exact == exact.to_integral() else 4)
+
+
+@register.filter
+def new_york(moment, pattern="%m-%d %H:%M"):
+    """A time on the exchange's clock."""
+    return DASH if moment is None else moment.astimezone(NEW_YORK).strftime(pattern)
+
+
+@register.filter
+def seconds(milliseconds):
+    """12 ms, 3.4 s"""
+    if milliseconds is None:
+        return DASH
+    return f"{milliseconds:,.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:,.1f} s"
+
+
+@register.filter
+def worded(text):
+    """Stored English (a name, a reason, a description) in the reader's language where it is known."""
+    return wording.say(text)
+
+
+@register.filter
+def stage_name(name):
+    return wording.stage(name)
+
+
+@register.filter
+def facts(detail):
+    """A stage's or finding's detail as [(label, text)]."""
+    return wording.facts(detail)
+
+
+@register.filter
+def violation(error):
+    """One entry of `validation_errors` as {label, numbers, message}."""
+    return wording.violation(error)
+
+
+@register.filter
+def field_label(name):
+    return wording.field(name)
+
+
+@register.filter
+def plain(value):
+    """A parameter's value as a person writes it."""
+    return wording.plain(value)
+
+
+@register.simple_tag
+def undefined(reason=""):
+    """A dash that says why there is no number."""
+    text = wording.reason(reason)
+    return format_html('<span class="undefined" title="{}">{}</span>', text, DASH)
+
+
+@register.simple_tag
+def reason_text(reason=""):
+    return wording.reason(reason)
+
+
+@register.simple_tag
+def chip(status, label=""):
+    """A status as a small label; the class carries its meaning, never the up and down colours."""
+    return format_html('<span class="chip chip-{}">{}</span>', wording.STATUS_CLASS.get(status, "quiet"), label or status)
+
+
+@register.filter
+def points(value):
+    """A ratio as percentage points without the sign of per cent, for dense tables."""
+    if value is None:
+        return DASH
+    scaled = Decimal(str(value)) * 100
+    return _toned(scaled, number(scaled, 1, signed=True), 1)
+
+
+@register.filter
+def order_type(code):
+    return wording.order_type(code)
+
+
+@register.filter
+def order_status(code):
+    return wording.status_labels().get(code, code)
+
+
+@register.filter
+def exit_reason(code):
+    return wording.exit_reason(code)
+
+
+@register.filter
+def finding(row):
+    """A finding's sentence in the reader's language, from its code and evidence."""
+    return wording.finding(row)
+
+
+@register.filter
+def suggestion(row):
+    return wording.say(row.suggestion)
+
+
+@register.filter
+def run_summary(run):
+    """What a run did, in a few words, from the details of its stages."""
+    return wording.run_summary({stage.name: stage.detail for stage in run.stages.all()})

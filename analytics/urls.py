@@ -1,0 +1,19 @@
+"""The pages of the site, the cards they refresh, signing in and the choice of language."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
+
+from analytics import pages
+
+urlpatterns = [
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", pages.dashboard_page, name="dashboard"),
+    path("cards/<slug:name>/", pages.card, name="card"),
+    path("strategies/", pages.strategies, name="strategies"),
+    path("strategies/<slug:key>/", pages.strategy, name="strategy"),
+    path("loop/", pages.loop, name="loop"),
+    path("loop/<int:pk>/", pages.loop_run, name="loop-run"),
+    path("trades/", pages.trades, name="trades"),
+]

@@ -1,0 +1,218 @@
+"""Words of the pages: codes and stored English in the reader's language.
+
+Strategies, risk checks and evaluations are pure and write English with a code; the pages say it in the reader's
+language. What is not known here is shown as it was stored.
+"""
+
+from decimal import Decimal, InvalidOperation
+from functools import cache
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from quant_site.core.models import LoopRun, LoopStage
+from signals_app.models import DIRECTION_LABELS
+from signals_app.models import STATUS_LABELS as SIGNAL_LABELS
+from strategies.catalogue import CATALOGUE
+from trading.models.orders import SIDE_LABELS
+from trading.models.orders import STATUS_LABELS as ORDER_LABELS
+
+STATUS_CLASS = {
+    **dict.fromkeys(("DONE", "EXECUTED", "FILLED", "COMPLETED", "REVIEWED", "ACTIVE"), "good"),
+    **dict.fromkeys(("PENDING", "VALIDATED", "EXECUTING", "RUNNING", "READY", "SENDING", "ACKED", "PARTIAL", "INTENT"), "busy"),
+    **dict.fromkeys(("REJECTED", "FAILED", "DENIED", "HALTED", "REAL"), "bad"),
+    **dict.fromkeys(("UNKNOWN", "REDUCING"), "warn"),
+}
+
+STAGES = {
+    "market_data": _("Market data"),
+    "settlement": _("Settlement"),
+    "positions": _("Positions and equity"),
+    "strategies": _("Strategies"),
+    "signals": _("Signals"),
+    "risk": _("Risk checks"),
+    "orders": _("Orders"),
+    "evaluation": _("Evaluation"),
+    "improvements": _("Improvements"),
+    "adaptation": _("Adaptation"),
+}
+
+REASONS = {
+    "NO_DATA": _("There is no data for it yet."),
+    "NO_EQUITY": _("The account has no equity."),
+    "NOT_EVALUATED": _("No session has been evaluated yet."),
+    "NO_TRADES": _("No trade has been closed yet."),
+    "NO_LOSSES": _("No trade has lost yet."),
+}
+
+VIOLATIONS = {
+    "TRADING_STATE": _("Trading state of the account"),
+    "NOT_TRADABLE": _("Not tradable"),
+    "STALE_DATA": _("No bar of the session"),
+    "DRAWDOWN_LIMIT": _("Drawdown limit"),
+    "SIZE_TOO_SMALL": _("Size below one share"),
+    "DAY_TRADES": _("Day trades in five sessions"),
+    "SHORT_NOT_ALLOWED": _("Short selling not allowed"),
+    "OPPOSITE_POSITION": _("Held the other way round"),
+    "SINGLE_NAME": _("Limit of a single name"),
+    "STRATEGY_SHARE": _("Share of the strategy"),
+    "GROSS_EXPOSURE": _("Gross exposure"),
+    "CASH": _("Free cash"),
+}
+
+EVENTS = {
+    "signal.created": _("New signal"),
+    "signal.moved": _("Signal"),
+    "order.created": _("New order"),
+    "order.moved": _("Order"),
+    "fill": _("Fill"),
+    "position.opened": _("Position opened"),
+    "position.closed": _("Position closed"),
+    "loop.run": _("Loop"),
+    "loop.stage": _("Stage"),
+    "equity.snapshot": _("Equity"),
+    "strategy.params": _("Parameters changed"),
+    "strategy.toggled": _("Strategy switched"),
+    "finding": _("Finding"),
+    "adaptation": _("Adaptation"),
+}
+
+# What the scripts show that no page has written for them.
+SCRIPT_TEXTS = {
+    "connected": _("live"),
+    "connecting": _("connecting"),
+    "offline": _("offline, trying again"),
+    "account": _("Account"),
+    "benchmark": _("Benchmark"),
+    "excess": _("Excess"),
+    "drawdown": _("Drawdown"),
+    "equity": _("Equity"),
+}
+
+
+# How limit and value of a violation are written.
+PERCENT_CODES = frozenset({"DRAWDOWN_LIMIT"})
+
+EMPTY = (None, "", [], {})
+
+FIELDS = {}
+
+FINDINGS = {}
+
+
+def status_labels() -> dict[str, str]:
+    """Labels of every status a signal, an order or a run can have."""
+    runs = {**dict(LoopRun.Status.choices), **dict(LoopStage.Status.choices)}
+    return {str(key): str(label) for key, label in {**runs, **ORDER_LABELS, **SIGNAL_LABELS, **DIRECTION_LABELS, **SIDE_LABELS}.items()}
+
+
+def stage(name: str) -> str:
+    return str(STAGES.get(name, name))
+
+
+def reason(code: str) -> str:
+    """Why a number is missing."""
+    return str(REASONS.get(code, gettext(code) if code else _("Undefined")))
+
+
+def field(name: str) -> str:
+    """The label of a detail's key: a word of ours, a code, or a strategy's key."""
+    known = FIELDS.get(name) or VIOLATIONS.get(name) or strategy_names().get(name)
+    return gettext(str(known)) if known else str(name).replace("_", " ")
+
+
+@cache
+def strategy_names() -> dict[str, str]:
+    """The English name of each strategy by its key."""
+    return {entry.key: entry.name for entry in CATALOGUE}
+
+
+def say(text: str) -> str:
+    """Stored English in the reader's language where the catalogue knows it."""
+    return gettext(text) if text else ""
+
+
+def violation(error: dict) -> dict:
+    """A failed check as {label, value, limit, message}; numbers are shares as per cent or as they are."""
+    code = error.get("code", "")
+    return {
+        "code": code,
+        "label": str(VIOLATIONS.get(code, code)),
+        "value": _number(error.get("value"), code),
+        "limit": _number(error.get("limit"), code),
+        "message": error.get("message", ""),
+    }
+
+
+def _number(value, code: str) -> str:
+    if value is None or value == "":
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{100 * value:,.2f}%" if code in PERCENT_CODES else plain(round(value, 2))
+    return plain(value)
+
+
+def facts(detail: dict | None) -> list[tuple[str, str]]:
+    """A record's detail as labelled texts, one level deep; empty values are left out."""
+    return [(field(name), plain(value)) for name, value in (detail or {}).items() if value not in EMPTY]
+
+
+def plain(value) -> str:
+    """A JSON value as a person writes it."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return str(_("yes") if value else _("no"))
+    if isinstance(value, float | Decimal):
+        return f"{value:,.6f}".rstrip("0").rstrip(".")
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, dict):
+        return " · ".join(f"{field(name)} {plain(item)}" for name, item in value.items() if item not in EMPTY)
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value)
+    return _as_number(str(value)) or _word(str(value))
+
+
+def _word(text: str) -> str:
+    """A code as its label, else a stored sentence in the reader's language."""
+    known = status_labels().get(text) or VIOLATIONS.get(text) or FINDINGS.get(text)
+    return str(known) if known else say(text)
+
+
+def _as_number(text: str) -> str:
+    """Decimals are stored as text in JSON; empty when it is none."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return ""
+    return f"{number:,f}" if number.is_finite() and "." in text else ""
+
+
+ORDER_TYPES = {"MKT": _("Market"), "LMT": _("Limit"), "STP": _("Stop")}
+EXITS = {"EXIT": _("Strategy"), "STOP": _("Stop"), "TARGET": _("Target")}
+
+
+def order_type(code: str) -> str:
+    return str(ORDER_TYPES.get(code, code))
+
+
+def exit_reason(code: str) -> str:
+    return str(EXITS.get(code, code)) or "—"
+
+
+def finding(row) -> str:
+    return say(row.message)
+
+
+def run_summary(stages: dict[str, dict]) -> str:
+    """Signals, orders and fills of a run, as far as its stages report them; "—" for a quiet day."""
+    found = stages.get("risk") or {}
+    words = [
+        ngettext("%d signal created", "%d signals created", created) % created
+        if (created := (stages.get("signals") or {}).get("created"))
+        else "",
+        gettext("%d passed") % found["validated"] if found.get("validated") else "",
+        gettext("%d rejected") % found["rejected"] if found.get("rejected") else "",
+    ]
+    return " · ".join(word for word in words if word) or "—"
