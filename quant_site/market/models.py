@@ -49,7 +49,10 @@ class BarImport(models.Model):
     source = models.CharField(_("source"), max_length=255)
     accepted = models.PositiveIntegerField(_("accepted rows"), default=0)
     rejected = models.PositiveIntegerField(_("rejected rows"), default=0)
-    rejections = models.JSONField(_("rejections"), default=list, help_text=_("At most the first 200, each {row, date, reason}."))
+    repaired = models.PositiveIntegerField(
+        _("repaired rows"), default=0, help_text=_("Open or close lay outside the day's range by rounding: the range was widened.")
+    )
+    rejections = models.JSONField(_("rejections"), default=list, help_text=_("Every rejected row: {row, date, reason, detail}."))
     changed = models.BooleanField(_("changed the store"), default=False)
     content_digest = models.CharField(_("content digest"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("at"), default=clock.now)

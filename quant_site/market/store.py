@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ class BarStore:
                 "unordered_bars", f"The bars of {symbol} must be at least one, with ascending and distinct dates.", symbol=symbol
             )
         digest = bars_digest(frame)
-        if self._holds(symbol, digest, source):
+        if self.holds(symbol, digest, source):
             return digest, False
         table = pa.table(
             [pa.array(days, pa.date32()), *(pa.array(frame[name], pa.float64(), from_pandas=False) for name in COLUMNS[1:])], SCHEMA
@@ -94,7 +94,7 @@ class BarStore:
             return None  # an unreadable file is replaced by the next import
         return metadata.get(b"digest", b"").decode(), metadata.get(b"source", b"").decode()
 
-    def _holds(self, symbol: str, digest: str, source: str) -> bool:
+    def holds(self, symbol: str, digest: str, source: str) -> bool:
         """Whether the file of `symbol` is these bars, read and not only claimed: importing again repairs a damaged file."""
         if self.identity(symbol) != (digest, source):
             return False
@@ -108,12 +108,22 @@ class BarStore:
         frame = self._table(symbol).to_pandas(date_as_object=False)
         return frame[list(COLUMNS)]
 
-    def panel(self, symbols: Iterable[str]) -> Panel:
-        """The bars of `symbols`, in their order, over every session from the earliest of their bars to the latest."""
+    def panel(self, symbols: Iterable[str], digests: Mapping[str, str] | None = None) -> Panel:
+        """The bars of `symbols`, in their order, over every session from the earliest of their bars to the latest.
+
+        With `digests`, a file that holds other bars than its digest says raises `DataMissing("stale_bars")`.
+        """
         symbols = tuple(symbols)
         if not symbols:
             raise DataMissing("no_bars", "A panel needs at least one symbol: import bars first (manage.py import_bars PATH).")
         tables = [self._table(symbol) for symbol in symbols]
+        for symbol, table in zip(symbols, tables, strict=True):
+            if digests is not None and digests[symbol] != table.schema.metadata.get(b"digest", b"").decode():
+                raise DataMissing(
+                    "stale_bars",
+                    f"The stored bars of {symbol} are not those of its last import, which was cut short: import them again.",
+                    symbol=symbol,
+                )
         days = [table["date"].to_numpy().astype("datetime64[D]") for table in tables]
         sessions = session_array(min(day[0] for day in days), max(day[-1] for day in days))
         arrays = {name: np.full((len(symbols), len(sessions)), np.nan) for name in COLUMNS[1:]}
