@@ -1,0 +1,159 @@
+"""How one fill or one split changes the row of a position. Rows are changed here and saved by `trading.ledger`."""
+
+from datetime import date
+from decimal import Decimal
+
+from quant_site.core import clock
+from quant_site.core.types import Direction, Side, money, optional, price, quantity
+from trading.accounting import ZERO, PositionState, SplitShare, apply_fill, split_ratio
+from trading.models import Fill, Order, Position
+
+# What the signal engine keeps in a signal's metadata for itself, and a strategy need not see in its holding.
+HOUSE_METADATA = frozenset({"add", "binding", "loss_at_stop", "strength"})
+# What a split restates, besides the position itself.
+QUANTITIES = ("entry_quantity", "peak_quantity")
+PRICES = ("entry_price", "last_entry_price", "initial_stop", "stop_price", "target_price", "mark_price", "exit_price")
+
+
+def position_group(order: Order) -> str:
+    """The trade an order belongs to: its signal's group, else its symbol."""
+    return order.signal.symbol if order.signal is not None else order.symbol
+
+
+def position_key(order: Order) -> str:
+    """What makes an open position unique: account, strategy, trade and symbol."""
+    strategy = order.signal.strategy_id if order.signal is not None else "-"
+    return f"{order.account_id}:{strategy}:{position_group(order)}:{order.symbol}"
+
+
+def position_opened(fill: Fill, session: date) -> Position:
+    """A new position from the first fill of an entry."""
+    order, signal = fill.order, fill.order.signal
+    stop, target = _levels(order)
+    position = Position(
+        account_id=order.account_id,
+        strategy_id=signal.strategy_id if signal else None,
+        signal=signal,
+        group=position_group(order),
+        symbol=order.symbol,
+        direction=Direction.LONG if fill.side == Side.BUY else Direction.SHORT,
+        open_key=position_key(order),
+        quantity=Decimal(0),
+        cost=ZERO,
+        entry_session=session,
+        entry_price=fill.price,
+        last_entry_price=fill.price,
+        peak_quantity=Decimal(0),
+        entry_cost=ZERO,
+        initial_stop=stop,
+        stop_price=stop,
+        target_price=target,
+        initial_risk=None if stop is None else ZERO,
+        metadata=_strategy_metadata(signal),
+    )
+    _enter(position, fill)
+    _add_initial_risk(position, fill)
+    return position
+
+
+def position_extended(position: Position, fill: Fill) -> None:
+    """More of an open position: another part of the order that made the last unit, or the first of a new unit."""
+    if fill.order.position_id is None:
+        signal = fill.order.signal
+        stop, target = _levels(fill.order)
+        position.units += 1
+        position.stop_price = stop if stop is not None else position.stop_price
+        position.target_price = target if target is not None else position.target_price
+        position.metadata = {**position.metadata, **_strategy_metadata(signal)}
+        position.last_entry_price = fill.price
+    else:
+        if position.units == 1:
+            position.entry_price = price(
+                (position.entry_price * position.entry_quantity + fill.amount) / (position.entry_quantity + fill.quantity)
+            )
+            _add_initial_risk(position, fill)
+        position.last_entry_price = position.entry_price if position.units == 1 else fill.price
+    _enter(position, fill)
+
+
+def position_reduced(position: Position, fill: Fill, session: date) -> None:
+    """Less of a position; flat, it is closed. Raises `LedgerMismatch("overfill")` for more than is held."""
+    state, realized = apply_fill(_state(position), fill.side, fill.quantity, fill.amount, fill.commission)
+    position.exit_price = _average_exit(position, abs(position.quantity), fill.quantity, fill.amount)
+    position.quantity, position.cost = state.quantity, state.cost
+    position.realized_pnl += realized
+    position.commission += fill.commission
+    if position.quantity == 0:
+        _close(position, session, fill.order.purpose)
+
+
+def position_split(position: Position, share: SplitShare, ratio: Decimal, session: date) -> None:
+    """The same position in new shares: quantities times the ratio, prices divided by it; cash in lieu is an exit."""
+    factor = split_ratio(ratio)
+    before, after = position.quantity, share.state.quantity
+    for name in QUANTITIES:
+        setattr(position, name, quantity(getattr(position, name) * factor.numerator / factor.denominator))
+    for name in PRICES:
+        value = getattr(position, name)
+        setattr(position, name, optional(price, None if value is None else value * factor.denominator / factor.numerator))
+    held = quantity(abs(before) * factor.numerator / factor.denominator)
+    left_over = held - abs(after)
+    if left_over > 0:
+        position.exit_price = _average_exit(position, held, left_over, abs(share.cash))
+    elif left_over < 0:
+        position.entry_quantity -= left_over
+        position.entry_cost += share.state.cost - position.cost
+    position.quantity, position.cost = after, share.state.cost
+    position.realized_pnl += share.realized
+    record = {"session": str(session), "ratio": str(ratio), "before": str(before), "after": str(after), "cash": str(share.cash)}
+    position.splits = [*position.splits, record]
+    if after == 0:
+        _close(position, session, "SPLIT")
+
+
+def _average_exit(position: Position, held: Decimal, sold: Decimal, amount: Decimal) -> Decimal:
+    """The mean exit price once `sold` of the `held` shares have gone for `amount`."""
+    exited = max(position.entry_quantity - held, Decimal(0))
+    return price(((position.exit_price or 0) * exited + amount) / (exited + sold))
+
+
+def _state(position: Position) -> PositionState:
+    return PositionState(position.quantity, position.cost)
+
+
+def _enter(position: Position, fill: Fill) -> None:
+    state, _ = apply_fill(_state(position), fill.side, fill.quantity, fill.amount, fill.commission)
+    position.entry_cost += state.cost - position.cost
+    position.quantity, position.cost = state.quantity, state.cost
+    position.commission += fill.commission
+    position.entry_quantity += fill.quantity
+    position.peak_quantity = max(position.peak_quantity, abs(position.quantity))
+    position.updated_at = clock.now()
+
+
+def _close(position: Position, session: date, reason: str) -> None:
+    total = position.realized_pnl + position.dividends
+    position.open_key = None
+    position.exit_session, position.exit_reason = session, reason
+    position.market_value = position.unrealized_pnl = ZERO
+    position.best_pnl, position.worst_pnl = max(position.best_pnl, total), min(position.worst_pnl, total)
+    position.updated_at = clock.now()
+
+
+def _levels(order: Order) -> tuple[Decimal | None, Decimal | None]:
+    """Stop and target of the order's signal in today's shares; a trade of several legs has none per leg."""
+    signal = order.signal
+    if signal is None or len(signal.legs) > 1:
+        return None, None
+    factor = split_ratio(order.split_ratio)
+    levels = (signal.stop_loss, signal.take_profit)
+    return tuple(optional(price, None if level is None else level * factor.denominator / factor.numerator) for level in levels)
+
+
+def _add_initial_risk(position: Position, fill: Fill) -> None:
+    if position.initial_stop is not None:
+        position.initial_risk += money(abs(fill.price - position.initial_stop) * fill.quantity)
+
+
+def _strategy_metadata(signal) -> dict:
+    return {} if signal is None else {key: value for key, value in signal.signal_metadata.items() if key not in HOUSE_METADATA}

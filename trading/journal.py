@@ -1,0 +1,100 @@
+"""The journal: a draft for each closed position, completed and reviewed by a person; and how its signal turned out."""
+
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from quant_site.core import clock
+from quant_site.core.errors import Conflict, InvalidInput
+from quant_site.core.services import audit_record
+from quant_site.core.types import price
+from quant_site.market.sessions import session_distance
+from signals_app.models import SignalOutcome
+from signals_app.services import outcome_record
+from trading.models import Fill, Position, TradeJournal
+from trading.vocabulary import Purpose
+
+Status = TradeJournal.Status
+WRITTEN_BY_PEOPLE = ("execution_quality", "emotion_state", "mistake_tags", "lesson_learned", "plan_id")
+
+
+def trade_closed(position: Position) -> TradeJournal:
+    """Draft the journal row of a position that went flat, and the outcome of its signal once every leg of it has."""
+    if position.signal is not None:
+        _outcome_write(position)
+    return TradeJournal.objects.create(
+        account_id=position.account_id,
+        position=position,
+        strategy_id=position.strategy_id,
+        symbol=position.symbol,
+        direction=position.direction,
+        entry_date=position.entry_session,
+        exit_date=position.exit_session,
+        entry_price=_average_entry(position),
+        exit_price=position.exit_price,
+        quantity=position.entry_quantity,
+        realized_pnl=position.realized_pnl + position.dividends,
+        exit_reason=position.exit_reason,
+    )
+
+
+def _average_entry(position: Position) -> Decimal:
+    """The mean price of all units, commissions apart, in shares as they are after splits."""
+    if position.units == 1:
+        return position.entry_price
+    amounts = Fill.objects.filter(order__position=position, order__purpose=Purpose.ENTRY).order_by("id").values_list("amount", flat=True)
+    return price(sum(amounts) / position.entry_quantity)
+
+
+def _outcome_write(position: Position) -> None:
+    """Legs of a signal are judged together: a pair that earned on one leg what it lost on the other earned nothing."""
+    legs = list(Position.objects.filter(account=position.account_id, signal=position.signal).order_by("symbol", "id"))
+    if any(leg.exit_session is None for leg in legs):
+        return
+    opened, closed = min(leg.entry_session for leg in legs), max(leg.exit_session for leg in legs)
+    pnl = sum(leg.realized_pnl + leg.dividends for leg in legs)
+    # `outcome_record` adds up; a leg that fills after the others have closed must not count them twice.
+    known = SignalOutcome.objects.filter(signal=position.signal).values_list("realized_pnl", flat=True).first()
+    outcome_record(
+        signal=position.signal,
+        closed_session=closed,
+        holding_sessions=session_distance(opened, closed),
+        realized_pnl=pnl - (known or 0),
+        cost=sum(abs(leg.entry_cost) for leg in legs),
+        initial_risk=legs[0].initial_risk if len(legs) == 1 else None,
+    )
+
+
+@transaction.atomic
+def journal_complete(*, entry: TradeJournal, actor, **fields) -> TradeJournal:
+    """A person fills a draft in: execution quality (1 to 5), emotion, mistakes, lesson. Completing again edits it.
+
+    Raises `InvalidInput` for another field or value, `Conflict` once it was reviewed.
+    """
+    return _journal_write(entry, actor, (Status.DRAFT, Status.COMPLETED), Status.COMPLETED, fields)
+
+
+@transaction.atomic
+def journal_review(*, entry: TradeJournal, actor, **fields) -> TradeJournal:
+    """A person reviews a completed entry and may add to it; after that it stands. Raises as `journal_complete` does."""
+    return _journal_write(entry, actor, (Status.COMPLETED,), Status.REVIEWED, fields)
+
+
+def _journal_write(entry: TradeJournal, actor, allowed: tuple[Status, ...], to: Status, fields: dict) -> TradeJournal:
+    unknown = sorted(set(fields) - set(WRITTEN_BY_PEOPLE))
+    if unknown:
+        message = f"A person does not write {', '.join(unknown)} of a journal entry, only {', '.join(WRITTEN_BY_PEOPLE)}."
+        raise InvalidInput("unknown_field", message, fields=unknown)
+    candidate = TradeJournal(account_id=entry.account_id, symbol=entry.symbol, direction=entry.direction, **fields)
+    try:
+        candidate.clean_fields(exclude=[field.name for field in TradeJournal._meta.fields if field.name not in fields])
+    except ValidationError as error:
+        raise InvalidInput("invalid_journal", " ".join(error.messages), fields=error.message_dict) from error
+    values = {**fields, "journal_status": to, "updated_at": clock.now()}
+    if TradeJournal.objects.filter(pk=entry.pk, journal_status__in=allowed).update(**values) != 1:
+        current = TradeJournal.objects.filter(pk=entry.pk).values_list("journal_status", flat=True).first()
+        raise Conflict("journal_status", f"A journal entry that is {current} cannot become {to}.", current=current, target=str(to))
+    entry.refresh_from_db()
+    audit_record(action=f"JOURNAL_{to}", actor=actor, account=entry.account_id, resource=entry, details={"fields": sorted(fields)})
+    return entry
