@@ -1,0 +1,225 @@
+"""Equity at the close of a session: what the account is worth, what it returned, and how the benchmark did.
+
+Returns are time-weighted. A deposit or withdrawal counts at the start of its session, when the account is worth what
+it was at the last close, so a session returns E_t / (E_{t−1} + flow_t) − 1; the first one is measured on the deposit.
+One unit is worth 1 at the first deposit and is compounded by these returns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+from django.db import transaction
+
+from quant_site.core.errors import Conflict
+from quant_site.core.models import Account
+from quant_site.core.services import events_publish
+from quant_site.core.types import decimal, optional, ratio
+from quant_site.market.panel import Panel
+from trading.accounting import ZERO
+from trading.models import CashEntry, EquitySnapshot, Position
+
+FLOWS = frozenset({CashEntry.Kind.DEPOSIT, CashEntry.Kind.WITHDRAWAL})
+INDEX = Decimal("0.0000000001")
+# What stands for the market where the account names no benchmark: the first of these that is stored.
+BENCHMARKS = ("SPY", "SPX")
+
+
+# --- arithmetic
+
+
+def session_return(before: Decimal, after: Decimal, flow: Decimal) -> Decimal | None:
+    """E_t / (E_{t−1} + flow_t) − 1, unrounded; None where there was nothing to earn a return on."""
+    base = before + flow
+    return after / base - 1 if base > 0 else None
+
+
+def time_weighted(values: Sequence[Decimal], flows: Sequence[Decimal]) -> Decimal | None:
+    """Π(1 + r_t) − 1 over values at successive closes; `flows[t]` came in before value t (the first one funds it all).
+
+    None where a return within is undefined.
+    """
+    growth, before = Decimal(1), ZERO
+    for value, flow in zip(values, flows, strict=True):
+        gained = session_return(before, value, flow)
+        if gained is None:
+            return None
+        growth, before = growth * (1 + gained), value
+    return growth - 1
+
+
+def drawdowns(unit_values: np.ndarray) -> np.ndarray:
+    """Distance of each value from the highest before it (≤ 0), the starting value of 1 included."""
+    peaks = np.maximum(np.maximum.accumulate(unit_values), 1.0)
+    return unit_values / peaks - 1.0
+
+
+# --- the account at the close of a session
+
+
+class OpenPosition(NamedTuple):
+    """The columns of an open position that equity and risk read."""
+
+    symbol: str
+    strategy_id: int | None
+    quantity: Decimal
+    cost: Decimal
+    realized_pnl: Decimal
+    dividends: Decimal
+    market_value: Decimal
+    unrealized_pnl: Decimal
+
+
+@dataclass(frozen=True)
+class AccountState:
+    """An account as its rows tell at the close of a session; `previous` is the snapshot it continues from, if any."""
+
+    session: date
+    previous: EquitySnapshot | None
+    positions: list[OpenPosition]
+    cash: Decimal
+    net_flow: Decimal
+    market_value: Decimal
+    unrealized_pnl: Decimal
+    closed_pnl: Decimal
+    realized_pnl: Decimal
+
+    @property
+    def equity(self) -> Decimal:
+        return self.cash + self.market_value
+
+    @property
+    def gross_exposure(self) -> Decimal:
+        return sum((abs(position.market_value) for position in self.positions), ZERO)
+
+    @property
+    def unit_value(self) -> Decimal | None:
+        """The value of a unit; None from the first session whose return is undefined."""
+        before = self.previous.unit_value if self.previous else Decimal(1)
+        gained = self.daily_return
+        return None if before is None or gained is None else decimal(before * (1 + gained), INDEX, "The value of a unit")
+
+    @property
+    def peak_unit_value(self) -> Decimal | None:
+        value = self.unit_value
+        before = self.previous.peak_unit_value if self.previous else Decimal(1)
+        return before if value is None else max(value, before or value)
+
+    @property
+    def daily_return(self) -> Decimal | None:
+        return session_return(self.previous.total_equity if self.previous else ZERO, self.equity, self.net_flow)
+
+    @property
+    def drawdown(self) -> Decimal | None:
+        """Distance of a unit's value from its peak, ≤ 0."""
+        value, peak = self.unit_value, self.peak_unit_value
+        return value / peak - 1 if value is not None and peak else None
+
+
+def account_state(*, account: Account, session: date) -> AccountState:
+    """The account from its last snapshot before `session` and what was booked since: four queries, whatever its age."""
+    previous = EquitySnapshot.objects.filter(account=account, snapshot_date__lt=session).order_by("-snapshot_date").first()
+    entries = CashEntry.objects.filter(account=account, session__lte=session)
+    closed = Position.objects.filter(account=account, exit_session__lte=session)
+    if previous is not None:
+        entries, closed = entries.filter(session__gt=previous.snapshot_date), closed.filter(exit_session__gt=previous.snapshot_date)
+    movements = list(entries.order_by("id").values_list("kind", "amount"))
+    open_ones = Position.objects.filter(account=account, exit_session=None).order_by("symbol", "id")
+    positions = [OpenPosition(*row) for row in open_ones.values_list(*OpenPosition._fields)]
+    closed_pnl = sum((realized + dividends for realized, dividends in closed.order_by("id").values_list("realized_pnl", "dividends")), ZERO)
+    closed_pnl += previous.closed_pnl if previous else ZERO
+    return AccountState(
+        session=session,
+        previous=previous,
+        positions=positions,
+        cash=(previous.cash if previous else ZERO) + sum((amount for _, amount in movements), ZERO),
+        net_flow=sum((amount for kind, amount in movements if kind in FLOWS), ZERO),
+        market_value=sum((position.market_value for position in positions), ZERO),
+        unrealized_pnl=sum((position.unrealized_pnl for position in positions), ZERO),
+        closed_pnl=closed_pnl,
+        realized_pnl=closed_pnl + sum((position.realized_pnl + position.dividends for position in positions), ZERO),
+    )
+
+
+def equity_snapshot(*, account: Account, session: date, panel: Panel) -> EquitySnapshot:
+    """Write the snapshot of `session`, from positions marked at its close. Doing it again changes nothing.
+
+    Raises `Conflict` for a session before the account's last snapshot: the past is not written again.
+    """
+    known = EquitySnapshot.objects.filter(account=account, snapshot_date__gte=session).order_by("-snapshot_date").first()
+    if known is not None and known.snapshot_date > session:
+        raise Conflict("session_closed", f"Account {account.pk} has a snapshot of {known.snapshot_date} already.", session=str(session))
+    values = _snapshot_values(account, account_state(account=account, session=session), panel)
+    if known is not None and all(getattr(known, name) == value for name, value in values.items()):
+        return known
+    with transaction.atomic():
+        if known is None:
+            known = EquitySnapshot.objects.create(account=account, snapshot_date=session, **values)
+        else:
+            EquitySnapshot.objects.filter(pk=known.pk).update(**values)
+            known.refresh_from_db()
+        events_publish([("equity.snapshot", snapshot_event(known))], account=account)
+    return known
+
+
+def _snapshot_values(account: Account, state: AccountState, panel: Panel) -> dict:
+    previous, drawdown, unit_value = state.previous, optional(ratio, state.drawdown), state.unit_value
+    deepest = [value for value in (drawdown, previous.max_drawdown_pct if previous else None) if value is not None]
+    symbol = benchmark_symbol(account, panel)
+    return {
+        "total_equity": state.equity,
+        "cash": state.cash,
+        "market_value": state.market_value,
+        "gross_exposure": state.gross_exposure,
+        "realized_pnl": state.realized_pnl,
+        "unrealized_pnl": state.unrealized_pnl,
+        "closed_pnl": state.closed_pnl,
+        "net_flow": state.net_flow,
+        "daily_return": optional(ratio, state.daily_return),
+        "cumulative_return": None if unit_value is None else ratio(unit_value - 1),
+        "unit_value": unit_value,
+        "peak_unit_value": state.peak_unit_value,
+        "drawdown_pct": drawdown,
+        "max_drawdown_pct": min(deepest, default=None),
+        "benchmark_return": benchmark_return(panel, symbol, state.session, previous.snapshot_date if previous else None),
+        "benchmark_symbol": symbol,
+        "open_positions": len(state.positions),
+    }
+
+
+def benchmark_symbol(account: Account, panel: Panel) -> str:
+    """The account's benchmark, else the market's where it is stored, else empty."""
+    return account.benchmark or next((symbol for symbol in BENCHMARKS if symbol in panel), "")
+
+
+def benchmark_return(panel: Panel, symbol: str, session: date, since: date | None) -> Decimal | None:
+    """Total return of `symbol` from the close of `since` (None: the session before) to that of `session`; None without bars."""
+    t = panel.index(session)
+    start = t - 1 if since is None else int(np.searchsorted(panel.sessions, np.datetime64(since, "D")))
+    if symbol not in panel or start < 0:
+        return None
+    closes = panel.adj_close[panel.row(symbol)]
+    return optional(ratio, float(closes[t] / closes[start] - 1))
+
+
+def snapshot_event(snapshot: EquitySnapshot) -> dict:
+    """What a client learns about a snapshot."""
+    names = ("total_equity", "cash", "daily_return", "cumulative_return", "drawdown_pct", "benchmark_return")
+    values = {name: getattr(snapshot, name) for name in names}
+    return {"session": str(snapshot.snapshot_date)} | {name: None if value is None else str(value) for name, value in values.items()}
+
+
+__all__ = [
+    "AccountState",
+    "account_state",
+    "benchmark_return",
+    "benchmark_symbol",
+    "drawdowns",
+    "equity_snapshot",
+    "session_return",
+    "snapshot_event",
+    "time_weighted",
+]
