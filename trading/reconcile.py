@@ -1,0 +1,124 @@
+"""Do the books agree? Cash with its entries, positions with their fills, profit with equity, and all with the broker.
+
+The check of a session looks at what is new since the last snapshot and rests on that one by induction; every 21st
+session, and whenever asked, the full check starts from nothing: from every entry, fill and position of the account.
+"""
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+
+from quant_site.core.errors import LedgerMismatch
+from quant_site.core.models import Account
+from quant_site.core.types import Side
+from trading.accounting import ZERO, cash_flow
+from trading.brokers.base import Broker
+from trading.equity import FLOWS, AccountState, account_state
+from trading.ledger import fills_unbooked
+from trading.models import CashEntry, EquitySnapshot, Fill, Position
+
+FULL_CHECK_EVERY = 21
+
+
+def books_check(*, account: Account, session: date, broker: Broker | None = None, full: bool | None = None) -> dict:
+    """Reconcile the account at the close of `session`, after its snapshot; answers what was compared, in numbers.
+
+    `full` decides about the full check (None: every 21st snapshot). With a `broker` its cash and positions are compared
+    too. Raises `LedgerMismatch` naming every difference; a difference is a defect or a changed row, nothing to trade on.
+    """
+    snapshot = EquitySnapshot.objects.filter(account=account, snapshot_date=session).first()
+    if snapshot is None:
+        raise LedgerMismatch("no_snapshot", f"Account {account.pk} has no equity snapshot of {session} to check.", session=str(session))
+    state = account_state(account=account, session=session)
+    if full is None:
+        full = EquitySnapshot.objects.filter(account=account, snapshot_date__lte=session).count() % FULL_CHECK_EVERY == 0
+    differences = _snapshot_differences(snapshot, state)
+    if broker is not None:
+        differences += _broker_differences(account, state, broker)
+    if full:
+        differences += _full_differences(account, session, snapshot)
+    if differences:
+        raise LedgerMismatch(
+            "books",
+            f"The books of {account.pk} do not agree at {session}: " + "; ".join(text for text, _ in differences) + ".",
+            session=str(session),
+            differences=[{"what": text, **numbers} for text, numbers in differences],
+        )
+    return {
+        "cash": str(state.cash),
+        "equity": str(state.equity),
+        "realized_pnl": str(state.realized_pnl),
+        "unrealized_pnl": str(state.unrealized_pnl),
+        "positions": len(state.positions),
+        "broker": broker is not None,
+        "full": full,
+    }
+
+
+Difference = tuple[str, dict]
+
+
+def _compare(what: str, left: Decimal, right: Decimal) -> list[Difference]:
+    return [] if left == right else [(f"{what} ({left} against {right})", {"left": str(left), "right": str(right)})]
+
+
+def _snapshot_differences(snapshot: EquitySnapshot, state: AccountState) -> list[Difference]:
+    """The snapshot with the rows behind it; and the profit with what equity gained beyond deposits."""
+    before = state.previous
+    gained = state.equity - (before.total_equity if before else ZERO) - state.net_flow
+    earned = state.realized_pnl + state.unrealized_pnl
+    if before is not None:
+        earned -= before.realized_pnl + before.unrealized_pnl
+    differences = _compare("cash of the snapshot and its entries", snapshot.cash, state.cash)
+    differences += _compare("equity of the snapshot and of the positions", snapshot.total_equity, state.equity)
+    differences += _compare("gain of equity and profit of the positions", gained, earned)
+    for position in state.positions:
+        value = position.market_value - position.cost
+        differences += _compare(f"unrealised profit of {position.symbol}", position.unrealized_pnl, value)
+    return differences
+
+
+def _broker_differences(account: Account, state: AccountState, broker: Broker) -> list[Difference]:
+    ours: dict[str, Decimal] = defaultdict(Decimal)
+    for position in state.positions:
+        ours[position.symbol] += position.quantity
+    theirs = broker.positions(account.pk)
+    differences = _compare("cash and the broker's", state.cash, broker.cash(account.pk))
+    for symbol in sorted({*ours, *theirs}):
+        differences += _compare(f"position in {symbol} and the broker's", ours.get(symbol, Decimal(0)), theirs.get(symbol, Decimal(0)))
+    return differences
+
+
+def _full_differences(account: Account, session: date, snapshot: EquitySnapshot) -> list[Difference]:
+    """Everything from the first entry on, up to `session`."""
+    entries = list(CashEntry.objects.filter(account=account, session__lte=session).order_by("id").values_list("kind", "amount"))
+    deposits = sum((amount for kind, amount in entries if kind in FLOWS), ZERO)
+    differences = _compare("cash and all entries", snapshot.cash, sum((amount for _, amount in entries), ZERO))
+    profit = snapshot.realized_pnl + snapshot.unrealized_pnl
+    differences += _compare("equity less deposits and all profit", snapshot.total_equity - deposits, profit)
+    differences += _position_differences(account, snapshot)
+    unbooked = fills_unbooked(account=account, session=session)
+    if unbooked:
+        differences.append((f"{len(unbooked)} fills are not booked", {"fills": [fill.fill_id for fill in unbooked]}))
+    return differences
+
+
+def _position_differences(account: Account, snapshot: EquitySnapshot) -> list[Difference]:
+    """Each position with the sum of its own fills and splits: quantity, and realised profit less open cost."""
+    quantities: dict[int, Decimal] = defaultdict(Decimal)
+    flows: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    fills = Fill.objects.filter(account=account).order_by("id")
+    for pk, side, quantity, amount, commission in fills.values_list("order__position_id", "side", "quantity", "amount", "commission"):
+        quantities[pk] += Side(side).sign * quantity
+        flows[pk] += cash_flow(side, amount, commission)
+    positions = Position.objects.filter(account=account).order_by("id")
+    differences, realized = [], ZERO
+    names = ("id", "symbol", "quantity", "cost", "realized_pnl", "dividends", "splits")
+    for pk, symbol, quantity, cost, gained, dividends, splits in positions.values_list(*names):
+        for split in splits:
+            quantities[pk] += Decimal(split["after"]) - Decimal(split["before"])
+            flows[pk] += Decimal(split["cash"])
+        realized += gained + dividends
+        differences += _compare(f"quantity of position {pk} ({symbol}) and its fills", quantity, quantities[pk])
+        differences += _compare(f"profit of position {pk} ({symbol}) and its fills", gained - cost, flows[pk])
+    return differences + _compare("realised profit of the snapshot and of all positions", snapshot.realized_pnl, realized)
