@@ -115,13 +115,13 @@ class Broker(Protocol):
     def place(self, request: OrderRequest) -> Ack:
         """Send one order. Raises `BrokerRefused`; any other exception leaves the outcome unknown."""
 
-    def cancel(self, client_order_id: str) -> None:
+    def cancel(self, account_id: str, client_order_id: str) -> None:
         """Ask for a cancel. It is a request: what became of the order is read from `orders` and `fills`."""
 
-    def find(self, client_order_id: str, fence: int) -> Evidence:
+    def find(self, account_id: str, client_order_id: str, fence: int) -> Evidence:
         """What the broker knows of an order that was sent with at most `fence`."""
 
-    def orders(self, client_order_ids: Iterable[str]) -> dict[str, BrokerOrder]:
+    def orders(self, account_id: str, client_order_ids: Iterable[str]) -> dict[str, BrokerOrder]:
         """The orders by our id; those the broker does not know are absent."""
 
     def fills(self, account_id: str, session: date) -> list[BrokerFill]:

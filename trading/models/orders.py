@@ -68,7 +68,9 @@ class Order(models.Model):
     lease_owner = models.CharField(_("sender"), max_length=64, blank=True)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     fence = models.PositiveIntegerField(_("fence"), default=0, help_text=_("How many times the order was claimed for sending."))
-    version = models.PositiveIntegerField(_("version"), default=0, help_text=_("How many events the order has: a move expects the one it read."))
+    version = models.PositiveIntegerField(
+        _("version"), default=0, help_text=_("How many events the order has: a move expects the one it read.")
+    )
     created_at = models.DateTimeField(_("created"), default=clock.now)
     updated_at = models.DateTimeField(_("updated"), default=clock.now)
 

@@ -65,7 +65,7 @@ class PaperOrder(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WORKING)
     reason = models.CharField(max_length=255, blank=True)
     split_ratio = QuantityField(default=1, help_text="New shares for one old since the order arrived.")
-    session = models.DateField(help_text="The last session whose prices were known when the order arrived: it trades after it.")
+    session = models.DateField(help_text="It trades in sessions after this day: those whose prices were not known when it arrived.")
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -114,7 +114,7 @@ class PaperActivity(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     account_id = models.CharField(max_length=64)
-    activity_id = models.CharField(max_length=80, unique=True)
+    activity_id = models.CharField(max_length=80)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     session = models.DateField()
     symbol = models.CharField(max_length=32)
@@ -125,5 +125,6 @@ class PaperActivity(models.Model):
     class Meta:
         db_table = "paper_activities"
         ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["account_id", "activity_id"], name="uk_paper_activity")]
         indexes = [models.Index(fields=["account_id", "session"], name="idx_paper_activity_session")]
         verbose_name, verbose_name_plural = _("paper activity"), _("paper activities")

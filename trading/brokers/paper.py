@@ -1,0 +1,275 @@
+"""The paper broker: a broker with a book of its own, that trades on stored bars.
+
+It is used as a real one would be: it knows orders by the id their sender gave, refuses what a broker would refuse,
+and answers with evidence. It never reads our orders or positions, and nothing else reads or writes its tables. Each
+call is one transaction of its own under a lock on the paper account's row, so a process that dies within a call has
+either made it or not.
+
+How a session trades is in `paper_session`.
+"""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Q
+
+from quant_site.core.errors import Conflict, NotFound
+from quant_site.core.types import Mode, Side, money
+from quant_site.market.models import Instrument
+from quant_site.market.panel import Panel
+from trading.brokers.base import Ack, Activity, BrokerFill, BrokerOrder, BrokerRefused, BrokerUnclear, Evidence, OrderRequest
+from trading.brokers.costs import CostModel
+from trading.brokers.paper_session import PaperSession, SessionBars
+from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
+from trading.vocabulary import OrderType
+
+LEVERAGE = 2
+Phase, Status = PaperAccount.Phase, PaperOrder.Status
+# How far a session has come, in the order it happens; `CLOSED` of the same session is its end.
+NOT_OPENED, OPENED, TRADED, CLOSED = range(4)
+ORDER_FIELDS = (
+    "client_order_id", "status", "quantity", "limit_price", "stop_price", "filled_quantity", "average_fill_price", "commission",
+    "split_ratio", "reason",
+)  # fmt: skip
+
+
+class PaperBroker:
+    """Paper accounts over one panel. Raises `NotFound` for an account that was never opened, save in `place`."""
+
+    mode = Mode.DRY_RUN
+    simulated = True
+
+    def __init__(self, panel: Panel, costs: CostModel | None = None):
+        self.panel, self.costs = panel, costs or CostModel()
+
+    # --- accounts
+
+    def open_account(self, account_id: str, cash: Decimal) -> None:
+        """Open an account with `cash`; one that exists stays as it is."""
+        PaperAccount.objects.get_or_create(account_id=account_id, defaults={"cash": money(cash)})
+
+    def positions(self, account_id: str) -> dict[str, Decimal]:
+        rows = PaperHolding.objects.filter(account_id=account_id).order_by("symbol")
+        return dict(rows.values_list("symbol", "quantity"))
+
+    def cash(self, account_id: str) -> Decimal:
+        return self._account(account_id).cash
+
+    # --- orders
+
+    def place(self, request: OrderRequest) -> Ack:
+        """Take an order, once: the same id again gets the same answer. Refusals are remembered too.
+
+        Raises `BrokerRefused`, and `BrokerUnclear` for a sender whose fence was given up: whoever holds a larger one
+        knows better.
+        """
+        with transaction.atomic():
+            known = PaperOrder.objects.filter(client_order_id=request.client_order_id).values_list("status", "reason").first()
+            known = known or self._take(request)
+        status, reason = known
+        if status == Status.REJECTED:
+            code, _, message = reason.partition(": ")
+            raise BrokerRefused(code, message)
+        return Ack(broker_order_id(request.client_order_id))
+
+    def cancel(self, account_id: str, client_order_id: str) -> None:
+        """Cancel what is still working; an order that is not stays as it is."""
+        with transaction.atomic():
+            self._account(account_id, lock=True)
+            PaperOrder.objects.filter(account_id=account_id, client_order_id=client_order_id, status=Status.WORKING).update(
+                status=Status.CANCELLED, reason="REQUESTED"
+            )
+
+    def find(self, account_id: str, client_order_id: str, fence: int) -> Evidence:
+        """The order, or the proof that no sender with a fence up to `fence` ever placed it nor ever can.
+
+        The proof is kept as a row: `place` refuses those senders from then on, also one that wakes up late.
+        """
+        with transaction.atomic():
+            self._account(account_id, lock=True)
+            found = self.orders(account_id, [client_order_id]).get(client_order_id)
+            if found is None:
+                kept, _ = PaperFence.objects.get_or_create(
+                    client_order_id=client_order_id, defaults={"account_id": account_id, "fence": fence}
+                )
+                PaperFence.objects.filter(pk=kept.pk, fence__lt=fence).update(fence=fence)
+        return Evidence(found, final=True)
+
+    def orders(self, account_id: str, client_order_ids: Iterable[str]) -> dict[str, BrokerOrder]:
+        rows = PaperOrder.objects.filter(account_id=account_id, client_order_id__in=list(client_order_ids))
+        return {row[0]: BrokerOrder(row[0], broker_order_id(row[0]), *row[1:]) for row in _as_broker_order(rows)}
+
+    def fills(self, account_id: str, session: date) -> list[BrokerFill]:
+        rows = PaperFill.objects.filter(account_id=account_id, session=session).order_by("id")
+        fields = ("fill_id", "order__client_order_id", "session", "quantity", "price", "commission", "filled_at")
+        return [BrokerFill(*row) for row in rows.values_list(*fields)]
+
+    def activities(self, account_id: str, session: date) -> list[Activity]:
+        rows = PaperActivity.objects.filter(account_id=account_id, session=session).order_by("id")
+        return [Activity(*row) for row in rows.values_list("activity_id", "kind", "session", "symbol", "quantity", "per_share", "amount")]
+
+    # --- the simulated market
+
+    def progress(self, account_id: str, session: date) -> int:
+        """How far `session` has come: NOT_OPENED, OPENED, TRADED or CLOSED."""
+        return _progress(self._account(account_id), session)
+
+    def open_session(self, account_id: str, session: date) -> bool:
+        """Book the day's splits and dividends, then trade at the open; False when that changed nothing."""
+        return self._step(account_id, session, OPENED)
+
+    def trade_session(self, account_id: str, session: date) -> bool:
+        """Trade stops and limits within the day's range; False when that changed nothing."""
+        return self._step(account_id, session, TRADED)
+
+    def close_session(self, account_id: str, session: date) -> bool:
+        """Let the day's unfilled DAY orders expire; False when that changed nothing."""
+        return self._step(account_id, session, CLOSED)
+
+    @transaction.atomic
+    def _step(self, account_id: str, session: date, target: int) -> bool:
+        """Take the session one step further. The move and all it causes commit together; a step that was made is not
+        made again. Raises `Conflict` for a step or a session out of order."""
+        account = self._account(account_id, lock=True)
+        reached = _progress(account, session)
+        if reached >= target:
+            return True
+        if reached != target - 1:
+            raise Conflict("paper_step", f"Session {session} of paper account {account_id} has not come that far.", reached=reached)
+        if target == OPENED:
+            self._check_no_gap(account, session)
+        moved = PaperAccount.objects.filter(pk=account_id, session=account.session, phase=account.phase)
+        if account.session is None:
+            moved = PaperAccount.objects.filter(pk=account_id, session__isnull=True)
+        if moved.update(session=session, phase=target % CLOSED) != 1:
+            raise Conflict("paper_step", f"Another process moves paper account {account_id}.")
+        book = PaperSession(account, SessionBars(self.panel, session), self.costs)
+        return (book.open, book.trade, book.close)[target - 1]()
+
+    def _check_no_gap(self, account: PaperAccount, session: date) -> None:
+        """Sessions may be left out only while nothing is held and nothing works."""
+        t = self.panel.index(session)
+        if account.session is None or (t and self.panel.sessions[t - 1].astype(date) <= account.session):
+            return
+        works = PaperOrder.objects.filter(account_id=account.pk, status=Status.WORKING).exists()
+        if works or PaperHolding.objects.filter(account_id=account.pk).exists():
+            raise Conflict("paper_gap", f"Paper account {account.pk} stands at {account.session}: run the sessions before {session} first.")
+
+    # --- what a broker refuses
+
+    def _take(self, request: OrderRequest) -> tuple[str, str]:
+        account = PaperAccount.objects.select_for_update().filter(pk=request.account_id).first()
+        if account is None:
+            raise BrokerRefused("NO_ACCOUNT", f"There is no paper account {request.account_id}.")
+        fence = PaperFence.objects.filter(pk=request.client_order_id).values_list("fence", flat=True).first()
+        if fence is not None and request.fence <= fence:
+            raise BrokerUnclear("FENCED", f"A sender with fence {fence} or less was given up; this one has {request.fence}.")
+        reason = self._refusal(account, request) or ""
+        order = PaperOrder(
+            account_id=request.account_id,
+            client_order_id=request.client_order_id,
+            symbol=request.symbol,
+            side=request.side,
+            order_type=request.order_type,
+            time_in_force=request.time_in_force,
+            quantity=request.quantity,
+            limit_price=request.limit_price,
+            stop_price=request.stop_price,
+            oca_group=request.oca_group,
+            reducing=request.reducing,
+            status=Status.REJECTED if reason else Status.WORKING,
+            reason=reason[:255],
+            session=_trades_after(account, request),
+        )
+        order.save(force_insert=True)
+        return order.status, order.reason
+
+    def _refusal(self, account: PaperAccount, request: OrderRequest) -> str | None:
+        """ "CODE: sentence" where the order is refused."""
+        if request.symbol not in self.panel:
+            return f"UNKNOWN_SYMBOL: {request.symbol} is not known here."
+        if request.symbol not in self._tradable:
+            return f"NOT_TRADABLE: {request.symbol} cannot be traded."
+        if request.quantity <= 0 or request.quantity != request.quantity.to_integral_value():
+            return f"BAD_QUANTITY: {request.quantity} is not a whole, positive number of shares."
+        if _price_missing(request):
+            return "BAD_PRICE: A limit order needs a limit above zero, a stop order a stop above zero."
+        price = self._last_close(request.symbol, account.session or request.session)
+        if price is None:
+            return f"NO_PRICE: {request.symbol} has not traded yet."
+        return None if request.reducing else self._refusal_of_entry(account, request, price)
+
+    def _refusal_of_entry(self, account: PaperAccount, request: OrderRequest, price: Decimal) -> str | None:
+        holdings = self.positions(account.pk)
+        own_exits = Q(reducing=True, symbol=request.symbol, order_type=OrderType.MARKET)
+        working = PaperOrder.objects.filter(Q(reducing=False) | own_exits, account_id=account.pk, status=Status.WORKING)
+        rows = list(working.values_list("symbol", "side", "quantity", "reducing"))
+        left = holdings.get(request.symbol, Decimal(0)) + sum(Side(side).sign * quantity for _, side, quantity, exits in rows if exits)
+        if left * Side(request.side).sign < 0:
+            return f"OPPOSITE_HOLDING: {left:f} {request.symbol} are held: an opening {request.side} would turn through zero."
+        day = account.session or request.session
+        values = [quantity * (self._last_close(symbol, day) or 0) for symbol, quantity in holdings.items()]
+        pending = [quantity * (self._last_close(symbol, day) or 0) for symbol, _, quantity, exits in rows if not exits]
+        gross = money(sum(map(abs, values)) + sum(pending) + request.quantity * price)
+        power = money(LEVERAGE * (account.cash + sum(values)))
+        if gross > power:
+            return f"BUYING_POWER: {gross} would be held or ordered; {power} is allowed."
+        return None
+
+    @cached_property
+    def _tradable(self) -> frozenset[str]:
+        return frozenset(Instrument.objects.filter(tradable=True).values_list("symbol", flat=True))
+
+    def _last_close(self, symbol: str, day: date) -> Decimal | None:
+        """The last raw close up to `day`."""
+        if symbol not in self.panel:
+            return None
+        end = int(np.searchsorted(self.panel.sessions, np.datetime64(day, "D"), side="right"))
+        known = self.panel.close[self.panel.row(symbol), :end]
+        for value in known[::-1]:
+            if value == value:
+                return Decimal(str(value))
+        return None
+
+    def _account(self, account_id: str, *, lock: bool = False) -> PaperAccount:
+        accounts = PaperAccount.objects.select_for_update() if lock else PaperAccount.objects
+        account = accounts.filter(pk=account_id).first()
+        if account is None:
+            raise NotFound("paper_account_not_found", f"There is no paper account {account_id}: open it first.")
+        return account
+
+
+def broker_order_id(client_order_id: str) -> str:
+    """Our id, as the paper broker would have numbered it: the same in every run."""
+    return f"P-{client_order_id}"
+
+
+def _as_broker_order(rows):
+    return rows.order_by("id").values_list(*ORDER_FIELDS)
+
+
+def _progress(account: PaperAccount, session: date) -> int:
+    if account.session is None or account.session < session:
+        if account.phase != Phase.CLOSED:
+            raise Conflict("paper_step", f"Paper account {account.pk} is still within session {account.session}.")
+        return NOT_OPENED
+    if account.session > session or account.phase == Phase.CLOSED:
+        return CLOSED
+    return account.phase
+
+
+def _trades_after(account: PaperAccount, request: OrderRequest) -> date:
+    """Stops and limits that arrive after the open and before the day's range is traded are live the same day. A market
+    order is not: its price would be the open, which is known by then."""
+    day = account.session or request.session
+    live_today = account.phase == Phase.OPENED and request.order_type != OrderType.MARKET
+    return day - timedelta(days=1) if live_today else day
+
+
+def _price_missing(request: OrderRequest) -> bool:
+    needed = {OrderType.LIMIT: request.limit_price, OrderType.STOP: request.stop_price, OrderType.MARKET: Decimal(1)}[request.order_type]
+    return needed is None or needed <= 0

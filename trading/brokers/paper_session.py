@@ -1,0 +1,246 @@
+"""How one session trades on its daily bar, at the paper broker.
+
+A bar tells the open and the range, not the path, so where both a stop and a target lie within it the stop is taken:
+the result is never better than what could have happened. Order of events:
+
+1. Before the open: splits, dividends (paid on the ex-date; borrowing and margin interest are not modelled).
+2. At the open: stops the market gapped through, market orders and satisfied limits, all at the open; exits before
+   entries.
+3. Within the day: stops at their stop, or at the open when the order arrived after the market was through it; then
+   limits at their limit, or at the open where that is better.
+4. At the close: DAY orders expire.
+
+Market and stop orders pay half the spread and slippage; limits pay neither. A symbol without a bar does not trade.
+Fills are whole; volume is the business of whoever sizes the order.
+"""
+
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from math import isnan, trunc
+from weakref import WeakKeyDictionary
+
+from django.db.models import FloatField
+from django.db.models.functions import Cast
+
+from quant_site.core.types import Side, money, optional, price, quantity
+from quant_site.market.actions import CorporateAction, corporate_actions
+from quant_site.market.panel import Panel
+from quant_site.market.sessions import session_close, session_open
+from trading.accounting import split_ratio
+from trading.brokers.costs import CostModel
+from trading.models.paper import PaperAccount, PaperActivity, PaperFill, PaperHolding, PaperOrder
+from trading.vocabulary import OrderType, TimeInForce
+
+Status = PaperOrder.Status
+RANK = {OrderType.STOP: 0, OrderType.MARKET: 1, OrderType.LIMIT: 2}
+_actions: WeakKeyDictionary[Panel, dict[int, list[CorporateAction]]] = WeakKeyDictionary()
+
+
+class SessionBars:
+    """The bars and corporate actions of one session. Raises `DataMissing` when the panel does not reach it."""
+
+    def __init__(self, panel: Panel, session: date):
+        self.panel, self.session, self.t = panel, session, panel.index(session)
+
+    def bar(self, symbol: str) -> tuple[float, float, float] | None:
+        """(open, high, low), or None where the symbol did not trade."""
+        if symbol not in self.panel:
+            return None
+        row = self.panel.row(symbol)
+        values = self.panel.open[row, self.t], self.panel.high[row, self.t], self.panel.low[row, self.t]
+        return None if any(isnan(value) for value in values) else values
+
+    def previous_close(self, symbol: str) -> Decimal | None:
+        """The last raw close before the session."""
+        for value in self.panel.close[self.panel.row(symbol), : self.t][::-1]:
+            if value == value:
+                return Decimal(str(value))
+        return None
+
+    def actions(self) -> list[CorporateAction]:
+        if self.panel not in _actions:
+            _actions[self.panel] = corporate_actions(self.panel)
+        return sorted(_actions[self.panel].get(self.t, ()), key=lambda action: (action.kind != "SPLIT", action.symbol))
+
+
+class PaperSession:
+    """One step of one session of one account, within the caller's transaction. A step answers whether it changed anything."""
+
+    def __init__(self, account: PaperAccount, bars: SessionBars, costs: CostModel):
+        self.account, self.bars, self.costs, self.session = account, bars, costs, bars.session
+        self.cash = account.cash
+        self.holdings: dict[str, Decimal] = {}
+        self.held: dict[str, Decimal] = {}
+        self.touched = False
+
+    def open(self) -> bool:
+        self._load()
+        self._apply_actions()
+        self._execute(at_open_price)
+        return self._save()
+
+    def trade(self) -> bool:
+        self._load()
+        self._execute(intraday_price)
+        return self._save()
+
+    def close(self) -> bool:
+        day_orders = self._working().filter(time_in_force=TimeInForce.DAY, session__lt=self.session)
+        return day_orders.update(status=Status.EXPIRED, reason="SESSION_ENDED") > 0
+
+    # --- the book
+
+    def _working(self):
+        return PaperOrder.objects.filter(account_id=self.account.pk, status=Status.WORKING)
+
+    def _load(self) -> None:
+        self.held = dict(PaperHolding.objects.filter(account_id=self.account.pk).values_list("symbol", "quantity"))
+        self.holdings = dict(self.held)
+
+    def _save(self) -> bool:
+        for symbol in sorted(self.holdings):
+            held, before = self.holdings[symbol], self.held.get(symbol, Decimal(0))
+            if held == before:
+                continue
+            row = PaperHolding.objects.filter(account_id=self.account.pk, symbol=symbol)
+            if not held:
+                row.delete()
+            elif not row.update(quantity=held):
+                PaperHolding.objects.create(account_id=self.account.pk, symbol=symbol, quantity=held)
+        if self.cash != self.account.cash:
+            PaperAccount.objects.filter(pk=self.account.pk).update(cash=self.cash)
+        return self.touched
+
+    # --- splits and dividends
+
+    def _apply_actions(self) -> None:
+        for action in self.bars.actions():
+            if action.kind == "SPLIT":
+                self._split(action)
+            else:
+                held = self.holdings.get(action.symbol, Decimal(0))
+                self._book(action, held, money(held * action.value))
+
+    def _split(self, action: CorporateAction) -> None:
+        """Multiply the holding, pay its fraction in cash at the last close, and restate the working orders."""
+        factor = split_ratio(action.value)
+        before = self.holdings.get(action.symbol, Decimal(0))
+        if before:
+            exact = Fraction(before) * factor
+            fraction = (exact - trunc(exact)) / factor
+            close = self.bars.previous_close(action.symbol) or Decimal(0)
+            self.holdings[action.symbol] = Decimal(trunc(exact))
+            self._book(action, before, money(close * fraction.numerator / fraction.denominator))
+        for order in self._working().filter(symbol=action.symbol).order_by("id"):
+            order.quantity = Decimal(trunc(Fraction(order.quantity) * factor))
+            order.limit_price = optional(_restated, order.limit_price, factor)
+            order.stop_price = optional(_restated, order.stop_price, factor)
+            order.split_ratio = quantity(order.split_ratio * factor.numerator / factor.denominator)
+            if not order.quantity:
+                order.status, order.reason = Status.CANCELLED, "SPLIT_TO_NOTHING"
+            order.save(update_fields=["quantity", "limit_price", "stop_price", "split_ratio", "status", "reason"])
+            self.touched = True
+
+    def _book(self, action: CorporateAction, held: Decimal, amount: Decimal) -> None:
+        if not held:
+            return
+        self.cash += amount
+        self.touched = True
+        PaperActivity.objects.create(
+            account_id=self.account.pk,
+            activity_id=f"{action.symbol}-{self.session:%Y%m%d}-{action.kind}",
+            kind=action.kind,
+            session=self.session,
+            symbol=action.symbol,
+            quantity=held,
+            per_share=price(action.value),
+            amount=amount,
+        )
+
+    # --- executions
+
+    def _execute(self, price_of) -> None:
+        """Fill the orders that trade. Which do is decided on plain floats; only those are read as rows."""
+        triggered = {}
+        rows = self._working().filter(session__lt=self.session)
+        levels = rows.values_list("pk", "symbol", "side", "order_type", Cast("stop_price", FloatField()), Cast("limit_price", FloatField()))
+        for pk, symbol, side, order_type, stop, limit in levels:
+            bar = self.bars.bar(symbol)
+            traded = bar and price_of(order_type, Side(side), stop, limit, *bar)
+            if traded is not None:
+                triggered[pk] = traded
+        if not triggered:
+            return
+        self.touched = True
+        orders = sorted(
+            rows.in_bulk(list(triggered)).values(), key=lambda order: (order.reducing is False, RANK[order.order_type], order.pk)
+        )
+        cancelled: set[str] = set()
+        for order in orders:
+            if order.oca_group and order.oca_group in cancelled:
+                continue
+            if self._fill(order, price(triggered[order.pk]), price_of is at_open_price) and order.oca_group:
+                cancelled.add(order.oca_group)
+                self._working().filter(oca_group=order.oca_group).update(status=Status.CANCELLED, reason="OCA")
+
+    def _fill(self, order: PaperOrder, level: Decimal, at_open: bool) -> bool:
+        """Fill `order`; False when it is cancelled instead, because it would open or turn what it must not."""
+        side = Side(order.side)
+        held = self.holdings.get(order.symbol, Decimal(0))
+        against = max(Decimal(0), -side.sign * held)
+        shares = min(order.quantity, against) if order.reducing else order.quantity
+        if not shares or (against and not order.reducing):
+            order.status, order.reason = Status.CANCELLED, "NOTHING_TO_REDUCE" if order.reducing else "OPPOSITE_HOLDING"
+            order.save(update_fields=["status", "reason"])
+            return False
+        paid = level if order.order_type == OrderType.LIMIT else self.costs.worse(level, side)
+        commission = self.costs.commission(shares, paid)
+        self.holdings[order.symbol] = held + side.sign * shares
+        self.cash -= side.sign * money(shares * paid) + commission
+        complete = shares == order.quantity
+        order.status, order.reason = (Status.FILLED, "") if complete else (Status.CANCELLED, "NOTHING_TO_REDUCE")
+        order.filled_quantity, order.average_fill_price, order.commission = shares, paid, commission
+        order.save(update_fields=["status", "reason", "filled_quantity", "average_fill_price", "commission"])
+        PaperFill.objects.create(
+            account_id=self.account.pk,
+            fill_id=f"{order.client_order_id}-{self.session:%Y%m%d}",
+            order=order,
+            session=self.session,
+            quantity=shares,
+            price=paid,
+            commission=commission,
+            filled_at=session_open(self.session) if at_open else session_close(self.session),
+        )
+        return True
+
+
+def _restated(level: Decimal, factor: Fraction) -> Decimal:
+    return price(level * factor.denominator / factor.numerator)
+
+
+def at_open_price(
+    order_type: str, side: Side, stop: float | None, limit: float | None, open_: float, high: float, low: float
+) -> float | None:
+    """The open, where an order of this type trades at it."""
+    if order_type == OrderType.STOP:
+        trades = (open_ - stop) * side.sign >= 0
+    elif order_type == OrderType.LIMIT:
+        trades = (open_ - limit) * side.sign <= 0
+    else:
+        trades = True
+    return open_ if trades else None
+
+
+def intraday_price(
+    order_type: str, side: Side, stop: float | None, limit: float | None, open_: float, high: float, low: float
+) -> float | None:
+    """The price before costs at which a stop or limit trades within the bar, or None."""
+    buys = side is Side.BUY
+    if order_type == OrderType.STOP:
+        reached = high >= stop if buys else low <= stop
+        return (max(open_, stop) if buys else min(open_, stop)) if reached else None
+    if order_type == OrderType.LIMIT:
+        reached = low <= limit if buys else high >= limit
+        return (min(open_, limit) if buys else max(open_, limit)) if reached else None
+    return None

@@ -1,0 +1,179 @@
+"""OrderExecutor: validated signals become orders, and orders tell what became of their signals.
+
+A signal becomes EXECUTING in the transaction that writes its orders' intents; sending follows. Whoever repeats this
+after a crash finds the signal either still VALIDATED without orders, or EXECUTING with all of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+
+from django.db import transaction
+from django.db.models import Max, prefetch_related_objects
+
+from quant_site.core.models import Account
+from quant_site.core.types import Direction, Side
+from quant_site.market.panel import Panel
+from signals_app.models import TradingSignal
+from signals_app.services import in_execution_order, signal_move
+from signals_app.states import SignalStatus
+from trading.brokers.base import Broker
+from trading.models import Fill, Order, Position
+from trading.orders import order_cancel, order_create, orders_resolve, orders_send_ready
+from trading.protection import position_exit
+from trading.states import OPEN, TERMINAL, OrderStatus
+from trading.vocabulary import PROTECTIVE, REDUCING, OrderType, Purpose
+
+FAILURES = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED})
+
+
+class OrderExecutor:
+    """Works for one account in one session; the caller holds the account's loop lock. `panel` gives decision prices."""
+
+    def __init__(self, account: Account, broker: Broker, session: date, panel: Panel | None = None):
+        self.account, self.broker, self.session = account, broker, session
+        self.panel = panel or getattr(broker, "panel", None)
+
+    def execute_signal_batch(self, signals: Sequence[TradingSignal]) -> dict:
+        """Send the orders of the VALIDATED ones of `signals`, closes first; also finishes what an earlier call began."""
+        orders_resolve(self.account, self.broker, exclusive=True)
+        prefetch_related_objects(signals, "strategy")
+        ordered = [signal for signal in in_execution_order(signals) if signal.signal_status == SignalStatus.VALIDATED]
+        for signal in ordered:
+            self._execute_single_signal(signal)
+        sent = orders_send_ready(self.account, self.broker)
+        return {"signals": len(ordered), "orders": len(sent), **self.monitor_order_status()}
+
+    def monitor_order_status(self) -> dict:
+        """Conclude the signals whose orders have ended; answers how many became what."""
+        waiting = TradingSignal.objects.filter(account=self.account, signal_status=SignalStatus.EXECUTING).select_related("strategy")
+        signals = list(waiting.order_by("session", "strategy__key", "symbol", "direction"))
+        if not signals:
+            return {}
+        orders = defaultdict(list)
+        for order in Order.objects.filter(signal__in=signals).order_by("leg", "pk"):
+            orders[order.signal_id].append(order)
+        concluded: dict[str, int] = defaultdict(int)
+        for signal in signals:
+            if self._conclude(signal, orders[signal.pk]):
+                concluded[str(signal.signal_status).lower()] += 1
+        return dict(concluded)
+
+    def cancel_signal(self, signal: TradingSignal) -> TradingSignal:
+        """Take a signal back. Orders that are out are asked to be cancelled; what was filled before that stands."""
+        if signal.signal_status in (SignalStatus.PENDING, SignalStatus.VALIDATED):
+            return signal_move(signal, SignalStatus.CANCELLED)
+        if signal.signal_status == SignalStatus.EXECUTING:
+            for order in signal.orders.filter(status__in=OPEN, purpose=_purpose(signal)).order_by("leg", "pk"):
+                order_cancel(order, self.broker, reason="SIGNAL_CANCELLED")
+            self._conclude(signal, list(signal.orders.order_by("leg", "pk")))
+        return signal
+
+    # --- from a signal to orders
+
+    def _execute_single_signal(self, signal: TradingSignal) -> list[Order]:
+        """Write the intents of one signal and move it to EXECUTING, in one transaction."""
+        if signal.direction == Direction.CLOSE:
+            return self._execute_close(signal)
+        missing = [leg["symbol"] for leg in signal.legs if not leg["quantity"] or leg["quantity"] < 0]
+        if missing or not signal.legs:
+            message = f"There is nothing to order in {', '.join(missing) or 'a signal without legs'}."
+            signal_move(signal, SignalStatus.REJECTED, validation_errors=[_error("NO_QUANTITY", message)])
+            return []
+        with transaction.atomic():
+            orders = [order_create(**params) for params in self._calculate_order_params(signal)]
+            signal_move(signal, SignalStatus.EXECUTING)
+        return orders
+
+    def _calculate_order_params(self, signal: TradingSignal) -> list[dict]:
+        """A market order for the next session for each leg of an entry."""
+        return [
+            {
+                "account": self.account,
+                "signal": signal,
+                "leg": number,
+                "purpose": Purpose.ENTRY,
+                "symbol": leg["symbol"],
+                "side": Side.BUY if leg["direction"] == Direction.LONG else Side.SELL,
+                "order_type": OrderType.MARKET,
+                "quantity": leg["quantity"],
+                "decision_price": self._decision_price(signal, leg["symbol"]),
+                "session": self.session,
+            }
+            for number, leg in enumerate(signal.legs)
+        ]
+
+    def _execute_close(self, signal: TradingSignal) -> list[Order]:
+        """Exits for what is open of the signal's trade, once its stops and targets are out of the way."""
+        trade = Position.objects.filter(account=self.account, strategy=signal.strategy, group=signal.symbol, exit_session=None)
+        positions = list(trade.select_related("account", "strategy").order_by("symbol", "pk"))
+        around = Order.objects.filter(position__in=positions, status__in=OPEN, purpose__in=REDUCING)
+        for order in around.filter(purpose__in=PROTECTIVE).order_by("pk"):
+            order_cancel(order, self.broker, reason="POSITION_CLOSES")
+        with transaction.atomic():
+            leaving = set(around.filter(purpose=Purpose.EXIT).values_list("position_id", flat=True))
+            orders = [
+                position_exit(position, session=self.session, signal=signal, leg=number)
+                for number, position in enumerate(positions)
+                if position.pk not in leaving
+            ]
+            if orders:
+                signal_move(signal, SignalStatus.EXECUTING)
+            else:
+                why = "The trade is being closed already." if positions else "Nothing of the trade is open."
+                signal_move(signal, SignalStatus.CANCELLED, validation_errors=[_error("NOTHING_TO_CLOSE", why)])
+        return orders
+
+    def _decision_price(self, signal: TradingSignal, symbol: str):
+        """The raw close of the session the decision was made on."""
+        if self.panel is not None and symbol in self.panel:
+            close = self.panel.close[self.panel.row(symbol), self.panel.index(signal.session)]
+            return float(close)
+        return signal.entry_price if symbol == signal.symbol else None
+
+    # --- from orders to the signal
+
+    def _conclude(self, signal: TradingSignal, orders: list[Order]) -> bool:
+        """Move the signal to where its orders have put it; False while that is open.
+
+        Legs of an entry belong together: where one is dead the others are called back, and what was filled of them is
+        closed (`positions_protect` does, since the signal FAILED).
+        """
+        closing = signal.direction == Direction.CLOSE
+        legs = [order for order in orders if order.purpose == _purpose(signal)]
+        dead = [order for order in legs if order.status in TERMINAL and order.status != OrderStatus.FILLED]
+        if dead and not closing:
+            for order in legs:
+                if order.status in OPEN:
+                    order_cancel(order, self.broker, reason="OTHER_LEG_FAILED")
+        if any(order.status in OPEN for order in legs):
+            return False
+        filled = [order for order in legs if order.filled_quantity]
+        if filled and (closing or len(legs) == 1 or not dead):
+            self._executed(signal, filled, dead)
+        elif filled or any(order.status in FAILURES for order in dead):
+            signal_move(signal, SignalStatus.FAILED, validation_errors=[_leg_error(order) for order in dead])
+        else:
+            expired = any(order.status == OrderStatus.EXPIRED for order in dead)
+            to = SignalStatus.EXPIRED if expired else SignalStatus.CANCELLED
+            signal_move(signal, to, validation_errors=[_leg_error(order) for order in dead])
+        return True
+
+    def _executed(self, signal: TradingSignal, filled: list[Order], dead: list[Order]) -> None:
+        at = Fill.objects.filter(order__in=filled).aggregate(at=Max("filled_at"))["at"]
+        errors = {"validation_errors": [_leg_error(order) for order in dead]} if dead else {}
+        signal_move(signal, SignalStatus.EXECUTED, executed_at=at, **errors)
+
+
+def _purpose(signal: TradingSignal) -> Purpose:
+    return Purpose.EXIT if signal.direction == Direction.CLOSE else Purpose.ENTRY
+
+
+def _leg_error(order: Order) -> dict:
+    code, colon, message = order.status_reason.partition(": ")
+    sentence = message if colon else f"{order} became {order.status}."
+    return _error(code or order.status, sentence, symbol=order.symbol)
+
+
+def _error(code: str, message: str, **more) -> dict:
+    return {"code": code, "message": message, "limit": None, "value": None, **more}

@@ -1,0 +1,27 @@
+"""`manage.py sweep_orders`: send what is unsent and resolve what dead senders left, every two seconds."""
+
+import signal
+import threading
+
+from django.core.management.base import BaseCommand
+
+from trading.sweeper import INTERVAL, sweep, sweep_forever
+
+
+class Command(BaseCommand):
+    help = "Send unsent orders and resolve orders whose sender died, until stopped."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--once", action="store_true", help="One round, then end.")
+        parser.add_argument("--interval", type=float, default=INTERVAL, help="Seconds between rounds (default %(default)s).")
+
+    def handle(self, *args, once: bool, interval: float, **options):
+        if once:
+            for account, result in sweep().items():
+                self.stdout.write(f"{account}: {result}")
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        self.stdout.write(f"Sweeping orders every {interval:g} seconds.")
+        sweep_forever(interval=interval, stopped=stop.is_set)
