@@ -15,7 +15,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from quant_site.core import clock
-from quant_site.core.api import of_user
 from quant_site.core.endpoints import LoopRunSerializer
 from quant_site.core.errors import DataMissing, InvalidInput, NotAllowed
 from quant_site.core.idempotency import idempotent
@@ -23,6 +22,7 @@ from quant_site.core.models import LoopRun
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import account_get
 from quant_site.core.services import audit_record
+from quant_site.core.views import of_user
 from quant_site.market.models import Instrument
 from quant_site.market.sessions import is_session, last_completed_session
 from quant_site.schedules import HEARTBEAT_KEY, account_loop

@@ -7,9 +7,9 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from quant_site.core.api import AccountRowsView, row_get
 from quant_site.core.fields import choices
 from quant_site.core.types import Direction
+from quant_site.core.views import AccountRowsView, row_get
 from signals_app.models import SignalOutcome, TradingSignal
 from signals_app.states import SignalStatus
 

@@ -7,8 +7,8 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from quant_site.core.api import AccountRowsView, row_get
 from quant_site.core.fields import choices
+from quant_site.core.views import AccountRowsView, row_get
 from trading.models import Fill, Order, OrderEvent, Position, TradeJournal
 from trading.states import OrderStatus
 from trading.vocabulary import Purpose

@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from quant_site.core import tokens
-from quant_site.core.models import ApiLogin, AuditLog, IdempotencyKey, LoopRun, LoopStage, OutboxEvent
+from quant_site.core.models import Account, ApiLogin, AuditLog, IdempotencyKey, LoopRun, LoopStage, OutboxEvent
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import accounts_for
 
@@ -50,6 +50,11 @@ class ScopedAdmin(ModelAdmin):
         if request.user.is_superuser or not self.account_field:
             return rows
         return rows.filter(**{f"{self.account_field}__in": accounts_for(request.user).values("pk")})
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.related_model is Account:
+            kwargs["queryset"] = accounts_for(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class RecordAdmin(ScopedAdmin):

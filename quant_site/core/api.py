@@ -1,18 +1,15 @@
-"""What every endpoint shares: pages of results, one envelope for errors, lists that read only the columns they show."""
+"""What every endpoint shares: pages of results, and one envelope for errors."""
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, JsonResponse
 from django.urls import Resolver404, resolve
 from django.views import defaults
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import exceptions, generics
+from rest_framework import exceptions
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
-from rest_framework.views import set_rollback
 
-from quant_site.core.errors import NotFound, QuantError
-from quant_site.core.selectors import account_get, accounts_for
+from quant_site.core.errors import QuantError
 
 API_PREFIX = "/api/"
 
@@ -25,45 +22,6 @@ class Pagination(PageNumberPagination):
     max_page_size = 200
 
 
-class RowsView(generics.ListAPIView):
-    """A list whose rows are read straight from the columns its serializer names, with no model instance per row.
-
-    The serializer's fields must be columns (their `source` may follow relations); it is what the schema shows.
-    """
-
-    def list(self, request, *args, **kwargs):
-        sources = {name: ".".join(field.source_attrs) for name, field in self.get_serializer().fields.items()}
-        rows = self.filter_queryset(self.get_queryset()).values_list(*(source.replace(".", "__") for source in sources.values()))
-        return self.get_paginated_response([dict(zip(sources, row, strict=True)) for row in self.paginate_queryset(rows)])
-
-
-@extend_schema_view(get=extend_schema(parameters=[OpenApiParameter("account", str, description="One account; by default all of yours.")]))
-class AccountRowsView(RowsView):
-    """Rows that belong to accounts: those of `?account=`, else of every account the user may see."""
-
-    def get_queryset(self):
-        account_id = self.request.query_params.get("account")
-        if account_id:
-            return super().get_queryset().filter(account=account_get(user=self.request.user, account_id=account_id))
-        return of_user(super().get_queryset(), self.request.user)
-
-
-def of_user(queryset, user):
-    """The rows of `queryset` that belong to accounts `user` may see."""
-    return queryset.filter(account__in=accounts_for(user).values("pk"))
-
-
-def row_get(queryset, *, user, pk: int, trade: bool = False):
-    """One row of an account of `user` (with `trade`: one that `user` may act on); raises `NotFound` or `NotAllowed`."""
-    row = of_user(queryset, user).filter(pk=pk).first()
-    if row is None:
-        name = queryset.model._meta.verbose_name_raw
-        raise NotFound("not_found", f"There is no {name} {pk} of yours.")
-    if trade:
-        account_get(user=user, account_id=row.account_id, trade=True)
-    return row
-
-
 # --- Errors: {code, message, details}
 
 
@@ -74,14 +32,9 @@ def envelope(code: str, message: str, details=None) -> dict:
 def exception_handler(error, context) -> Response | None:
     """Every error an endpoint raises on purpose, in one envelope. Anything else is a defect and becomes a 500."""
     if isinstance(error, QuantError):
-        answer = Response(envelope(error.code, error.message, error.details), status=error.status)
-    else:
-        error = _as_api_exception(error)
-        if error is None:
-            return None
-        answer = Response(_api_envelope(error), status=error.status_code, headers=_headers(error))
-    set_rollback()
-    return answer
+        return Response(envelope(error.code, error.message, error.details), status=error.status)
+    error = _as_api_exception(error)
+    return error and Response(_api_envelope(error), status=error.status_code, headers=_headers(error))
 
 
 def _as_api_exception(error) -> exceptions.APIException | None:
@@ -154,18 +107,3 @@ def _hint(path: str) -> str:
     except Resolver404:
         return ""
     return f" Did you mean {other}?"
-
-
-def describe_errors(result, generator, request, public):
-    """drf-spectacular hook: every operation may answer with the envelope."""
-    text = {"type": "string"}
-    result["components"].setdefault("schemas", {})["Error"] = {
-        "type": "object",
-        "properties": {"code": text, "message": text, "details": {"type": "object", "additionalProperties": {}}},
-        "required": ["code", "message", "details"],
-    }
-    answer = {"description": "An error", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
-    for operations in result["paths"].values():
-        for operation in operations.values():
-            operation["responses"].setdefault("default", answer)
-    return result

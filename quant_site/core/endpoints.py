@@ -10,10 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from quant_site.core import tokens
-from quant_site.core.api import AccountRowsView, RowsView, row_get
 from quant_site.core.models import Account, LoopRun, LoopStage
 from quant_site.core.ratelimit import client_address, login_check
 from quant_site.core.selectors import account_get, accounts_for, may_trade
+from quant_site.core.views import AccountRowsView, RowsView, row_get
 
 # --- Logins
 
@@ -206,5 +206,3 @@ class LoopRunView(APIView):
     def get(self, request, pk: int):
         run = row_get(LoopRun.objects.prefetch_related("stages"), user=request.user, pk=pk)
         return Response(LoopRunDetailSerializer(run).data)
-
-

@@ -5,7 +5,6 @@ stands. Logout, a password change, disabling the user and the reuse of a spent r
 """
 
 from django.db import transaction
-from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
@@ -91,10 +90,3 @@ def refresh_token_parse(raw_token: str) -> RefreshToken:
 
 def _pair(refresh: RefreshToken) -> dict[str, str]:
     return {"access": str(refresh.access_token), "refresh": str(refresh)}
-
-
-class LoginScheme(SimpleJWTScheme):
-    """How the OpenAPI page names the header."""
-
-    target_class = LoginAuthentication
-    name = "bearer"

@@ -1,0 +1,109 @@
+"""The admin's sidebar: every table, grouped as the house is."""
+
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+def _item(title, icon: str, model: str) -> dict:
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": lambda request: request.user.is_superuser or request.user.has_perm(f"{app}.view_{name}"),
+    }
+
+
+def _group(title, *items: dict) -> dict:
+    return {"title": title, "separator": True, "collapsible": True, "items": list(items)}
+
+
+NAVIGATION = [
+    {
+        "title": "",
+        "items": [
+            {"title": _("Dashboard"), "icon": "monitoring", "link": reverse_lazy("dashboard")},
+            {"title": _("API"), "icon": "api", "link": reverse_lazy("docs")},
+        ],
+    },
+    _group(
+        _("The loop"),
+        _item(_("Accounts"), "account_balance", "core.account"),
+        _item(_("Loop runs"), "all_inclusive", "core.looprun"),
+        _item(_("Loop stages"), "checklist", "core.loopstage"),
+    ),
+    _group(
+        _("Strategies"),
+        _item(_("Strategies"), "psychology", "strategies.strategy"),
+        _item(_("Parameter versions"), "tune", "strategies.parameterversion"),
+        _item(_("Versions of accounts"), "manage_accounts", "strategies.accountstrategy"),
+        _item(_("Strategy runs"), "play_circle", "strategies.strategyrun"),
+    ),
+    _group(
+        _("Signals"),
+        _item(_("Trading signals"), "bolt", "signals_app.tradingsignal"),
+        _item(_("Signal outcomes"), "flag", "signals_app.signaloutcome"),
+    ),
+    _group(
+        _("Trading"),
+        _item(_("Orders"), "receipt_long", "trading.order"),
+        _item(_("Order events"), "timeline", "trading.orderevent"),
+        _item(_("Fills"), "handshake", "trading.fill"),
+        _item(_("Positions"), "pie_chart", "trading.position"),
+        _item(_("Cash"), "payments", "trading.cashentry"),
+        _item(_("Equity"), "show_chart", "trading.equitysnapshot"),
+        _item(_("Journal"), "menu_book", "trading.tradejournal"),
+        _item(_("Plans"), "event_note", "trading.tradingplan"),
+        _item(_("Price alerts"), "notifications", "trading.pricealert"),
+    ),
+    _group(
+        _("Evaluation"),
+        _item(_("Daily performance"), "leaderboard", "analytics.dailyperformance"),
+        _item(_("Extreme signals"), "swap_vert", "analytics.extremesignal"),
+        _item(_("Findings"), "lightbulb", "analytics.finding"),
+        _item(_("Adaptations"), "model_training", "analytics.adaptation"),
+        _item(_("AI evaluations"), "smart_toy", "advisor.aievaluation"),
+        _item(_("Advice ledger"), "history_edu", "advisor.adviceledgerentry"),
+    ),
+    _group(
+        _("Market"),
+        _item(_("Instruments"), "candlestick_chart", "market.instrument"),
+        _item(_("Bar imports"), "upload_file", "market.barimport"),
+    ),
+    _group(
+        _("Paper broker"),
+        _item(_("Paper accounts"), "account_balance_wallet", "trading.paperaccount"),
+        _item(_("Paper holdings"), "inventory_2", "trading.paperholding"),
+        _item(_("Paper orders"), "receipt", "trading.paperorder"),
+        _item(_("Paper fills"), "done_all", "trading.paperfill"),
+        _item(_("Paper activities"), "event_repeat", "trading.paperactivity"),
+    ),
+    _group(
+        _("Timetable"),
+        _item(_("Jobs"), "schedule", "django_celery_beat.periodictask"),
+        _item(_("Crontabs"), "calendar_month", "django_celery_beat.crontabschedule"),
+        _item(_("Intervals"), "timer", "django_celery_beat.intervalschedule"),
+        _item(_("Clocked times"), "alarm", "django_celery_beat.clockedschedule"),
+        _item(_("Solar times"), "wb_sunny", "django_celery_beat.solarschedule"),
+    ),
+    _group(
+        _("People and records"),
+        _item(_("Users"), "person", "auth.user"),
+        _item(_("Groups"), "groups", "auth.group"),
+        _item(_("API logins"), "key", "core.apilogin"),
+        _item(_("Idempotency keys"), "fingerprint", "core.idempotencykey"),
+        _item(_("Audit log"), "policy", "core.auditlog"),
+        _item(_("Events"), "rss_feed", "core.outboxevent"),
+        _item(_("Edits in the admin"), "edit_note", "admin.logentry"),
+    ),
+]
+
+
+def navigation(request) -> list[dict]:
+    """The groups with something in them that the user may see."""
+    groups = ({**group, "items": [item for item in group["items"] if item.get("permission", _open)(request)]} for group in NAVIGATION)
+    return [group for group in groups if group["items"]]
+
+
+def _open(request) -> bool:
+    return True
