@@ -160,7 +160,7 @@ def check_one_per_trade(drafts: Sequence[Draft]) -> None:
 def universe_panel(account) -> Panel:
     """The account's symbols as stored (where it names none: every tradable one), without benchmarks."""
     panel = panel_load()
-    return panel.select(sorted(symbol for symbol in account.universe or universe_symbols() if symbol in panel))
+    return features.restricted(panel, tuple(sorted(symbol for symbol in account.universe or universe_symbols() if symbol in panel)))
 
 
 @transaction.atomic

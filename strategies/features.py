@@ -27,6 +27,10 @@ class FeatureCache:
         """How many bars each symbol has up to each session: (N, T) int32."""
         return self._get(panel, "bars", lambda: np.cumsum(np.isfinite(panel.close), axis=1, dtype=np.int32))
 
+    def restricted(self, panel: Panel, symbols: tuple[str, ...]) -> Panel:
+        """`panel.select(symbols)`, the same object each time, so that what was prepared on it is found again."""
+        return self._get(panel, ("symbols", symbols), lambda: panel.select(symbols))
+
     def _get(self, panel: Panel, key, compute):
         sets = self._panels.setdefault(panel, OrderedDict())
         if key not in sets:
