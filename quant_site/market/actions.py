@@ -5,11 +5,12 @@ lies; as long as the intervals overlap nothing happened. Where one does not, the
 
 - below noise (|r − 1| < 5e-4) or a fall of less than a tenth: a correction of the source, no action;
 - a rise by a fifth or more next to a simple fraction, or a fall by a tenth or more: a split into r new shares for one;
-- any other rise: cash of close · (1 − 1/r) per share, in raw price units. A spin-off shows as such a dividend of its worth.
+- any other rise: cash D per share, in raw price units. A spin-off shows as such a dividend of its worth.
 
-Rounding leaves a range of amounts; the one with the fewest decimals within it is taken. Two actions in one session are
-seen as one. The reading is causal: an action at t depends on bars up to t only. Amounts of a source whose raw prices are
-split-adjusted already are split-adjusted too, and it shows no splits.
+Sources compute r in two ways: 1 / (1 − D / previous close) as CRSP and Yahoo do, or 1 + D / close of the ex-date as Quandl
+WIKI does. Rounding leaves a range of amounts under either; the one with the fewest decimals is taken, for dividends are
+declared in cents. Two actions in one session are seen as one. The reading is causal: an action at t depends on bars up to
+t only. Amounts of a source whose raw prices are split-adjusted already are split-adjusted too, and it shows no splits.
 """
 
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def _row_actions(close: np.ndarray, factor: np.ndarray) -> list[tuple[int, str, 
         if low[i] <= old_high and high[i] >= old_low:
             old_low, old_high = max(old_low, low[i]), min(old_high, high[i])
             continue
-        action = _action(low[i] / old_high, high[i] / old_low, float(close[i - 1]))
+        action = _action(low[i] / old_high, high[i] / old_low, float(close[i - 1]), float(close[i]))
         if action:
             actions.append((int(columns[i]), *action))
         old_low, old_high = low[i], high[i]
@@ -72,9 +73,13 @@ def _row_actions(close: np.ndarray, factor: np.ndarray) -> list[tuple[int, str, 
 
 
 def _intervals(close: np.ndarray, factor: np.ndarray) -> tuple[list[float], list[float]]:
-    """Between which values each bar's factor lies, given to how many decimals its prices are written."""
+    """Between which values each bar's factor lies, given to how many decimals its prices are written.
+
+    A source that does not round its adjusted prices made them from the very closes it gives: those count as exact.
+    """
     adjusted = close * factor
-    half_adjusted, half_close = _half_unit(adjusted), np.minimum(_half_unit(close), close / 2)
+    half_adjusted = _half_unit(adjusted)
+    half_close = np.where(half_adjusted > 0, np.minimum(_half_unit(close), close / 2), 0.0)
     low = np.maximum(adjusted - half_adjusted, adjusted / 2) / (close + half_close) * (1 - FLOAT_NOISE)
     high = (adjusted + half_adjusted) / (close - half_close) * (1 + FLOAT_NOISE)
     return low.tolist(), high.tolist()
@@ -90,8 +95,8 @@ def _half_unit(prices: np.ndarray) -> np.ndarray:
     return np.where(decimals > MAX_DECIMALS, 0.0, 0.5 * 10.0**-decimals)
 
 
-def _action(low: float, high: float, close: float) -> tuple[str, Decimal] | None:
-    """The action that explains a ratio of factors between `low` and `high` after a close of `close`."""
+def _action(low: float, high: float, before: float, close: float) -> tuple[str, Decimal] | None:
+    """The action that explains a ratio of factors between `low` and `high`, given the close before and that of the session."""
     ratio = (low + high) / 2
     if abs(ratio - 1) < NOISE:
         return None
@@ -101,14 +106,14 @@ def _action(low: float, high: float, close: float) -> tuple[str, Decimal] | None
             return "SPLIT", Decimal(simple.numerator) / Decimal(simple.denominator)
     if ratio < 1:
         return None
-    return "DIVIDEND", _roundest(close * (1 - 1 / low), close * (1 - 1 / high))
+    return "DIVIDEND", _roundest((before * (1 - 1 / low), before * (1 - 1 / high)), (close * (low - 1), close * (high - 1)))
 
 
-def _roundest(low: float, high: float) -> Decimal:
-    """The amount between `low` and `high` with the fewest decimals (at least cents, at most four), nearest to the middle."""
-    middle = (low + high) / 2
-    for decimals in (2, 3):
-        rounded = round(middle, decimals)
-        if rounded > 0 and low <= rounded <= high:
-            return Decimal(f"{rounded:.{decimals}f}").quantize(Decimal("0.0001"))
-    return Decimal(f"{middle:.4f}")
+def _roundest(*ranges: tuple[float, float]) -> Decimal:
+    """The amount with the fewest decimals (two to four) in one of `ranges`, earlier ones first; else the first one's middle."""
+    for decimals in (2, 3, 4):
+        for low, high in ranges:
+            rounded = round((low + high) / 2, decimals)
+            if rounded > 0 and low <= rounded <= high:
+                return Decimal(f"{rounded:.4f}")
+    return Decimal(f"{sum(ranges[0]) / 2:.4f}")
