@@ -190,7 +190,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "quant_site.core.api.describe_errors"],
+    "ENUM_NAME_OVERRIDES": {
+        "Direction": "signals_app.api.DIRECTION_CHOICES",
+        "SignalStatus": "signals_app.api.STATUS_CHOICES",
+        "OrderStatus": "trading.api.STATUS_CHOICES",
+        "LoopRunStatus": "quant_site.core.models.LoopRun.Status",
+        "LoopStageStatus": "quant_site.core.models.LoopStage.Status",
+        "HealthStatus": ["ok", "degraded"],
+    },
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "quant_site.core.schema.describe_errors"],
 }
 
 # --- Files that the web serves
@@ -217,6 +225,7 @@ LOGGING = {
         "celery.beat": {"level": "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL},
         "daphne.http_protocol": {"level": "WARNING"},
         "exchange_calendars": {"level": "WARNING"},
+        "kombu.connection": {"level": "ERROR"},  # a file queue has no host name
     },
 }
 

@@ -10,13 +10,16 @@ from rest_framework.views import APIView
 from quant_site.core.fields import choices
 from quant_site.core.types import Direction
 from quant_site.core.views import AccountRowsView, row_get
-from signals_app.models import SignalOutcome, TradingSignal
+from signals_app.models import DIRECTION_LABELS, STATUS_LABELS, SignalOutcome, TradingSignal
 from signals_app.states import SignalStatus
+
+DIRECTION_CHOICES = choices(Direction, DIRECTION_LABELS)
+STATUS_CHOICES = choices(SignalStatus, STATUS_LABELS)
 
 
 class LegSerializer(serializers.Serializer):
     symbol = serializers.CharField()
-    direction = serializers.ChoiceField(choices=choices(Direction))
+    direction = serializers.ChoiceField(choices=DIRECTION_CHOICES)
     ratio = serializers.FloatField()
     quantity = serializers.IntegerField(allow_null=True)
 
@@ -31,7 +34,7 @@ class RejectionSerializer(serializers.Serializer):
 class SignalSerializer(serializers.ModelSerializer):
     account = serializers.CharField(source="account_id")
     strategy = serializers.CharField(source="strategy.key")
-    status = serializers.ChoiceField(choices=choices(SignalStatus), source="signal_status")
+    status = serializers.ChoiceField(choices=STATUS_CHOICES, source="signal_status")
     legs = LegSerializer(many=True)
     validation_errors = RejectionSerializer(many=True)
 
@@ -79,7 +82,7 @@ class SignalDetailSerializer(SignalSerializer):
 
 
 class SignalFilter(filters.FilterSet):
-    status = filters.MultipleChoiceFilter(field_name="signal_status", choices=choices(SignalStatus))
+    status = filters.MultipleChoiceFilter(field_name="signal_status", choices=STATUS_CHOICES)
     strategy = filters.CharFilter(field_name="strategy__key")
     symbol = filters.CharFilter()
     session = filters.DateFromToRangeFilter()

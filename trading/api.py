@@ -10,8 +10,11 @@ from rest_framework.views import APIView
 from quant_site.core.fields import choices
 from quant_site.core.views import AccountRowsView, row_get
 from trading.models import Fill, Order, OrderEvent, Position, TradeJournal
+from trading.models.orders import STATUS_LABELS
 from trading.states import OrderStatus
 from trading.vocabulary import Purpose
+
+STATUS_CHOICES = choices(OrderStatus, STATUS_LABELS)
 
 # --- Orders
 
@@ -79,7 +82,7 @@ class OrderDetailSerializer(OrderSerializer):
 
 
 class OrderFilter(filters.FilterSet):
-    status = filters.MultipleChoiceFilter(choices=choices(OrderStatus))
+    status = filters.MultipleChoiceFilter(choices=STATUS_CHOICES)
     purpose = filters.MultipleChoiceFilter(choices=choices(Purpose))
     strategy = filters.CharFilter(field_name="signal__strategy__key")
     signal = filters.NumberFilter()
