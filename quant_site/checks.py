@@ -34,8 +34,12 @@ def debug_check(**_) -> list[CheckMessage]:
     return []
 
 
+def configuration_problems() -> list[CheckMessage]:
+    return [*environment_check(), *jwt_secret_check(), *debug_check()]
+
+
 def configuration_require() -> None:
     """Raise `ImproperlyConfigured` with every problem and hint; for servers and workers, which run no checks themselves."""
-    found = [*environment_check(), *jwt_secret_check(), *debug_check()]
+    found = configuration_problems()
     if found:
         raise ImproperlyConfigured("\n".join(f"({message.id}) {message.msg}\n    HINT: {message.hint}" for message in found))
