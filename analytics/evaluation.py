@@ -162,8 +162,8 @@ class Evaluation:
 
     @property
     def _capital(self) -> Decimal:
-        """What returns are measured on: the equity before, or the first deposit."""
-        return self._opening_equity or self._flows
+        """What returns are measured on, as those of the equity curve: a flow counts at the start of its session."""
+        return self._opening_equity + self._flows
 
     # --- Signals
 
@@ -303,7 +303,7 @@ def positions_since(account: Account, since: date | None) -> list[Held]:
     rows = Position.objects.filter(account=account)
     if since:
         rows = rows.filter(Q(exit_session__isnull=True) | Q(exit_session__gt=since))
-    return [Held(*row) for row in rows.order_by("entry_session", "symbol", "strategy_id").values_list(*Held._fields)]
+    return [Held(*row) for row in rows.order_by("entry_session", "symbol", "strategy__key").values_list(*Held._fields)]
 
 
 def closed_trades(account: Account, positions: Iterable[Held]) -> list[Trade]:
@@ -313,7 +313,11 @@ def closed_trades(account: Account, positions: Iterable[Held]) -> list[Trade]:
     trades = [_trade([held]) for held in ended if held.signal_id not in paired]
     if paired:
         legs: dict[int, list[Held]] = defaultdict(list)
-        for row in Position.objects.filter(account=account, signal_id__in=paired).order_by("symbol").values_list(*Held._fields):
+        for row in (
+            Position.objects.filter(account=account, signal_id__in=paired)
+            .order_by("entry_session", "symbol", "strategy__key")
+            .values_list(*Held._fields)
+        ):
             legs[row[2]].append(Held(*row))
         trades += [_trade(trade) for trade in legs.values() if all(leg.exit_session for leg in trade)]
     return sorted(trades, key=lambda trade: (trade.symbol, trade.result, trade.sessions))

@@ -15,7 +15,6 @@ from analytics.evaluation import Totals
 from analytics.models import Adaptation, DailyPerformance
 from analytics.performance import is_week_end
 from analytics.services import adaptation_record
-from analytics.tally import UNITS
 from quant_site.core.models import Account
 from strategies.models import ParameterVersion, Strategy
 from strategies.parameters import account_overrides, merged_params
@@ -32,7 +31,6 @@ class Candidate:
     """An enabled strategy with enough of a record. `spread` is the daily volatility of its whole record."""
 
     strategy: Strategy
-    overrides: dict
     weight: float
     sessions: int
     spread: float
@@ -72,10 +70,8 @@ class AdaptiveOptimizer:
             record = Totals.load(row.cumulative_pnl, row.state).returns
             if row.strategy.key not in REGISTRY or record.n < FEWEST_SESSIONS:
                 continue
-            overrides = own.get(row.strategy_id, {})
-            weight = merged_params(row.strategy, overrides).weight
-            spread = record.total, record.squares, record.n
-            candidates.append(Candidate(row.strategy, overrides, weight, record.n, deviation(*spread)))
+            weight = merged_params(row.strategy, own.get(row.strategy_id, {})).weight
+            candidates.append(Candidate(row.strategy, weight, record.n, record.deviation))
         return [candidate for candidate in candidates if candidate.weight > 0 and candidate.spread > 0]
 
     def _decide(self, session: date, candidates: list[Candidate]) -> None:
@@ -145,7 +141,7 @@ class AdaptiveOptimizer:
             reason = f"Weight {candidate.weight:g} to {after:g} by the record of {candidate.sessions} sessions."
             version = version_create(
                 strategy=candidate.strategy,
-                params={**candidate.overrides, "weight": after},
+                params={"weight": after},
                 reason=reason,
                 source=ParameterVersion.Source.OPTIMIZER,
                 account=self.account,
@@ -162,11 +158,6 @@ class AdaptiveOptimizer:
             evidence=evidence,
             reason=reason,
         )
-
-
-def deviation(total: int, squares: int, n: int) -> float:
-    """The standard deviation (n − 1) from exact sums in units of 10^-12 and 10^-24."""
-    return ((n * squares - total * total) / (n * (n - 1))) ** 0.5 / UNITS
 
 
 def summary(rows: list[Adaptation]) -> dict:

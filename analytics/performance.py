@@ -7,10 +7,10 @@ from decimal import Decimal
 from django.db import transaction
 
 from analytics import stats
-from analytics.evaluation import Evaluation, Trade, closed_trades, positions_since
+from analytics.evaluation import WHOLE_ACCOUNT, Evaluation, Trade, closed_trades, positions_since
 from analytics.evidence import observations, window_read
 from analytics.models import DailyPerformance, ExtremeSignal, Finding
-from analytics.services import extremes_record, findings_record, performance_record, strategy_statistics_update
+from analytics.services import extremes_record, finding_event, findings_record, performance_record, strategy_statistics_update
 from quant_site.core.errors import Conflict
 from quant_site.core.models import Account
 from quant_site.market.sessions import next_session
@@ -44,10 +44,10 @@ class PerformanceAnalyzer:
         try:
             evaluation = Evaluation(self.account, session)
         except Conflict:
-            rows = list(DailyPerformance.objects.filter(account=self.account, session=session).order_by("scope"))
+            rows = DailyPerformance.objects.filter(account=self.account, session=session)
             if not rows:
                 raise
-            return rows
+            return sorted(rows, key=lambda row: (row.scope != WHOLE_ACCOUNT, row.scope))
         books_check(account=self.account, session=session, broker=self.broker)
         performance_record(account=self.account, session=session, rows=evaluation.rows)
         self._find_extreme_signals(session, evaluation.trades)
@@ -64,14 +64,16 @@ class PerformanceAnalyzer:
         return findings_record(account=self.account, session=session, observations=seen)
 
     def _find_extreme_signals(self, session: date, trades: list[Trade]) -> list[ExtremeSignal]:
-        """Keep the list of the best and the worst signals so far, by what their trades made; answers the list.
+        """Keep the list of the best and the worst signals so far, by what their trades made; answers the list if it changed.
 
         The last list and the trades closed since are all that can be in the next one. The earlier one stays at a tie.
         """
+        closed = [trade for trade in trades if trade.signal_id is not None]
+        if not closed:
+            return []
         earlier = ExtremeSignal.objects.filter(account=self.account, session__lt=session)
         last = earlier.order_by("-session").values_list("session", flat=True).first()
         known = list(earlier.filter(session=last).order_by("signal__session", "signal__symbol", "signal__strategy__key")) if last else []
-        closed = [trade for trade in trades if trade.signal_id is not None]
         multiples = dict(SignalOutcome.objects.filter(pk__in=[trade.signal_id for trade in closed]).values_list("pk", "r_multiple"))
         rows = []
         for kind, sign in ((ExtremeSignal.Kind.BEST, 1), (ExtremeSignal.Kind.WORST, -1)):
@@ -83,8 +85,7 @@ class PerformanceAnalyzer:
                 for signal, pnl, multiple in found[:EXTREMES]
             ]
         if {(row.signal_id, row.kind) for row in rows} == {(row.signal_id, row.kind) for row in known}:
-            extremes_record(account=self.account, session=session, rows=[])
-            return known
+            rows = []
         extremes_record(account=self.account, session=session, rows=rows)
         return rows
 
@@ -118,10 +119,7 @@ class PerformanceAnalyzer:
             "metrics": {name: metric.as_dict() for name, metric in metrics.items()},
             "exits": self._exits(strategy),
             "extremes": self._extremes(strategy),
-            "findings": [
-                {"session": str(row.session), "code": row.code, "message": row.message, "suggestion": row.suggestion}
-                for row in findings[:10]
-            ],
+            "findings": [finding_event(row) for row in findings[:10]],
         }
 
     def _exits(self, strategy: Strategy) -> dict[str, dict]:

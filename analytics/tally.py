@@ -58,13 +58,14 @@ class TradeTally:
 
 @dataclass(frozen=True)
 class ReturnTally:
-    """Returns per session: `total` and `squares` in units of 10^-12 and 10^-24, and the compounded value with its falls."""
+    """Returns per session: `total` and `squares` in units of 10^-12 and 10^-24. `level` is the compounded value over its
+    highest so far (the start included), which cannot outgrow its digits; `deepest` the lowest level − 1.
+    """
 
     n: int = 0
     total: int = 0
     squares: int = 0
-    value: Decimal = Decimal(1)
-    peak: Decimal = Decimal(1)
+    level: Decimal = Decimal(1)
     deepest: Decimal = ZERO
 
     def plus(self, change: Decimal) -> "ReturnTally":
@@ -74,17 +75,20 @@ class ReturnTally:
 
     def compounded(self, change: Decimal) -> "ReturnTally":
         """Let the value change without counting an observation: a return over several sessions is not one of a session."""
-        value = (self.value * (1 + change)).quantize(PLACES)
-        peak = max(self.peak, value)
-        return replace(self, value=value, peak=peak, deepest=min(self.deepest, (value / peak - 1).quantize(PLACES)))
+        level = min((self.level * (1 + change)).quantize(PLACES), Decimal(1))
+        return replace(self, level=level, deepest=min(self.deepest, level - 1))
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation (n − 1) of the returns; needs n ≥ 2."""
+        spread = self.n * self.squares - self.total * self.total
+        return math.sqrt(spread / (self.n * (self.n - 1))) / UNITS
 
     @property
     def sharpe(self) -> Metric:
         if self.n < 2:
             return undefined(Undefined.TOO_FEW, self.n)
-        spread = self.n * self.squares - self.total * self.total
-        sd = math.sqrt(spread / (self.n * (self.n - 1))) / UNITS
-        return stats.sharpe_of(self.total / self.n / UNITS, sd, self.n)
+        return stats.sharpe_of(self.total / self.n / UNITS, self.deviation, self.n)
 
     @property
     def max_drawdown(self) -> Metric:
@@ -92,13 +96,13 @@ class ReturnTally:
 
     def dump(self) -> dict:
         """JSON form; integers beyond 2^53 and Decimals as text."""
-        return {"n": self.n} | {name: str(getattr(self, name)) for name in ("total", "squares", "value", "peak", "deepest")}
+        return {"n": self.n} | {name: str(getattr(self, name)) for name in ("total", "squares", "level", "deepest")}
 
     @classmethod
     def load(cls, state: dict | None) -> "ReturnTally":
         if not state:
             return cls()
-        decimals = {name: Decimal(state[name]) for name in ("value", "peak", "deepest")}
+        decimals = {name: Decimal(state[name]) for name in ("level", "deepest")}
         return cls(state["n"], int(state["total"]), int(state["squares"]), **decimals)
 
 
