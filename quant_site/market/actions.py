@@ -75,23 +75,27 @@ def _row_actions(close: np.ndarray, factor: np.ndarray) -> list[tuple[int, str, 
 def _intervals(close: np.ndarray, factor: np.ndarray) -> tuple[list[float], list[float]]:
     """Between which values each bar's factor lies, given to how many decimals its prices are written.
 
-    A source that does not round its adjusted prices made them from the very closes it gives: those count as exact.
+    A source that writes its adjusted prices to more decimals than its closes made them from those very closes: they are exact.
     """
     adjusted = close * factor
-    half_adjusted = _half_unit(adjusted)
-    half_close = np.where(half_adjusted > 0, np.minimum(_half_unit(close), close / 2), 0.0)
+    decimals, close_decimals = _decimals(adjusted), _decimals(close)
+    half_adjusted = _half_unit(decimals)
+    half_close = np.where(decimals > close_decimals, 0.0, np.minimum(_half_unit(close_decimals), close / 2))
     low = np.maximum(adjusted - half_adjusted, adjusted / 2) / (close + half_close) * (1 - FLOAT_NOISE)
     high = (adjusted + half_adjusted) / (close - half_close) * (1 + FLOAT_NOISE)
     return low.tolist(), high.tolist()
 
 
-def _half_unit(prices: np.ndarray) -> np.ndarray:
-    """Half a unit of the last decimal that the prices up to each bar are written with; 0 beyond six decimals."""
+def _decimals(prices: np.ndarray) -> np.ndarray:
+    """To how many decimals the prices up to each bar are written; one more than `MAX_DECIMALS` stands for "not rounded"."""
     decimals = np.full(len(prices), MAX_DECIMALS + 1)
     for d in range(MAX_DECIMALS, -1, -1):
         scaled = prices * 10**d
         decimals[np.abs(scaled - np.round(scaled)) < 1e-7 * 10 ** max(d - 2, 0)] = d
-    decimals = np.maximum.accumulate(decimals)
+    return np.maximum.accumulate(decimals)
+
+
+def _half_unit(decimals: np.ndarray) -> np.ndarray:
     return np.where(decimals > MAX_DECIMALS, 0.0, 0.5 * 10.0**-decimals)
 
 

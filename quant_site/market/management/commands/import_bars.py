@@ -63,8 +63,9 @@ class Command(BaseCommand):
     def _show_total(self, imports: list[BarImport]) -> None:
         changed, bars = sum(each.changed for each in imports), sum(each.accepted for each in imports)
         rejected, repaired = sum(each.rejected for each in imports), sum(each.repaired for each in imports)
+        symbols = "1 symbol" if len(imports) == 1 else f"{len(imports)} symbols"
         self.stdout.write(
-            f"{len(imports)} symbols with {bars} bars: {changed} changed, {len(imports) - changed} left as they were; "
+            f"{symbols} with {bars} bars: {changed} changed, {len(imports) - changed} left as they were; "
             f"{rejected} rows rejected, {repaired} repaired (open or close lay just outside the day's range)."
         )
 
