@@ -11,13 +11,8 @@ from quant_site.checks import configuration_require
 from quant_site.core.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quant_site.settings")
-
-app = Celery("quant_site")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
-app.autodiscover_tasks(["quant_site"], related_name="schedules")
-app.set_default()  # for the threads of a web server too, not only for the thread that imported this
-app.worker_pid = None  # known in the worker, and in the children it forks
+# Celery would run all of Django's checks at each start and drop what they found.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 
 @import_modules.connect  # the first thing that worker and beat do
@@ -26,6 +21,14 @@ def _refuse_misconfiguration(**_) -> None:
         configuration_require()
     except ImproperlyConfigured as error:  # a signal swallows errors, but not an exit
         raise SystemExit(f"The configuration cannot be used.\n{error}") from error
+
+
+app = Celery("quant_site")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.autodiscover_tasks(["quant_site"], related_name="schedules")
+app.set_default()  # for the threads of a web server too, not only for the thread that imported this
+app.worker_pid = None  # known in the worker, and in the children it forks
 
 
 @worker_init.connect

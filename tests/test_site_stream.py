@@ -180,7 +180,9 @@ async def test_topics_filter_what_is_live_and_what_is_replayed(people):
     await ann.disconnect()
 
 
-@pytest.mark.parametrize("text", ["null", "{", "[]", '{"action": "buy"}', '{"action": "subscribe", "topics": "order"}', "x" * 5000, "[" * 4000])
+@pytest.mark.parametrize(
+    "text", ["null", "{", "[]", '{"action": "buy"}', '{"action": "subscribe", "topics": "order"}', "x" * 5000, "[" * 4000]
+)
 async def test_a_request_that_makes_no_sense_gets_an_answer_and_changes_nothing(people, text):
     ann = await connect(people["ann"])
     await until_ready(ann)
