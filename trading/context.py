@@ -4,9 +4,9 @@ from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
-from django.db.models import F
 
 from quant_site.core.models import Account
 from quant_site.core.types import Direction, Side, money
@@ -17,13 +17,32 @@ from signals_app.risk import RiskContext, RiskLimits
 from strategies.base import Holding
 from trading.accounting import ZERO
 from trading.equity import account_state
-from trading.models import Order, Position
+from trading.models import EquitySnapshot, Order, Position
 from trading.panel_facts import panel_facts
+from trading.rows import rows_read
 from trading.states import OPEN
 from trading.vocabulary import Purpose
 
 DAY_TRADE_SESSIONS = 5
 OPEN_STATUSES = sorted(OPEN)
+OPEN_POSITIONS = "account_id = %s AND exit_session IS NULL ORDER BY symbol, id"
+PENDING = f"account_id = %s AND purpose = %s AND status IN ({', '.join(['%s'] * len(OPEN_STATUSES))}) ORDER BY symbol, id"
+
+
+class Leg(NamedTuple):
+    """The columns of an open position that a holding is made of."""
+
+    strategy_id: int
+    group: str
+    symbol: str
+    direction: str
+    quantity: Decimal
+    entry_price: Decimal
+    entry_session: date
+    last_entry_price: Decimal
+    units: int
+    stop_price: Decimal | None
+    metadata: dict
 
 
 def risk_context_build(*, account: Account, session: date, panel: Panel) -> RiskContext:
@@ -32,22 +51,22 @@ def risk_context_build(*, account: Account, session: date, panel: Panel) -> Risk
     The account's state is read afresh, so that a kill switch thrown elsewhere counts. A symbol without a bar in
     `session` has no price, one without enough history neither volatility nor average volume.
     """
-    state = account_state(account=account, session=session)
+    equity, cash, drawdown = _capital(account, session)
     exposures: dict[str, Decimal] = defaultdict(lambda: ZERO)
     strategies: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    for position in state.positions:
-        exposures[position.symbol] += position.market_value
-        if position.strategy_id is not None:
-            strategies[position.strategy_id] += abs(position.market_value)
+    for symbol, strategy_id, value in rows_read(Position, ("symbol", "strategy_id", "market_value"), OPEN_POSITIONS, account.pk):
+        exposures[symbol] += value
+        if strategy_id is not None:
+            strategies[strategy_id] += abs(value)
     facts, t = panel_facts(panel), panel.index(session)
     prices = _finite(panel.symbols, panel.close[:, t])
     last = facts.last_bar[:, t].tolist()
     return RiskContext(
         account_id=account.pk,
         session=session,
-        equity=state.equity,
-        cash=state.cash,
-        drawdown=float(state.drawdown or 0),
+        equity=equity,
+        cash=cash,
+        drawdown=float(drawdown or 0),
         limits=risk_limits(account),
         exposures=dict(exposures),
         pending=_pending(account, prices),
@@ -57,9 +76,19 @@ def risk_context_build(*, account: Account, session: date, panel: Panel) -> Risk
         volatility=_finite(panel.symbols, facts.volatility[:, t]),
         last_session={symbol: facts.days[bar] for symbol, bar in zip(panel.symbols, last, strict=True) if bar >= 0},
         tradable=_tradable(account, panel),
-        trading_state=Account.objects.values_list("state", flat=True).get(pk=account.pk),
+        trading_state=rows_read(Account, ("state",), "id = %s", account.pk)[0][0],
         strategy_exposures=dict(strategies),
     )
+
+
+def _capital(account: Account, session: date) -> tuple[Decimal, Decimal, Decimal | None]:
+    """Equity, cash and drawdown at the close of `session`: of its snapshot, or as they would go into it."""
+    names = ("total_equity", "cash", "drawdown_pct")
+    snapshot = rows_read(EquitySnapshot, names, "account_id = %s AND snapshot_date = %s", account.pk, session)
+    if snapshot:
+        return snapshot[0]
+    state = account_state(account=account, session=session)
+    return state.equity, state.cash, state.drawdown
 
 
 def risk_limits(account: Account) -> RiskLimits:
@@ -80,23 +109,19 @@ def holdings_build(*, account: Account) -> dict[int, tuple[Holding, ...]]:
 
     Prices are those of the leg the group is named after ("A" of "A/B"). Positions without a strategy are nobody's.
     """
-    rows = Position.objects.filter(account=account, exit_session=None, strategy__isnull=False).select_related("signal")
-    rows = rows.only(
-        "strategy_id", "group", "symbol", "direction", "quantity", "entry_price", "entry_session", "last_entry_price", "units",
-        "stop_price", "metadata", "signal__direction",
-    )  # fmt: skip
-    legs = sorted(rows, key=lambda row: (row.strategy_id, row.group, row.symbol))
+    rows = rows_read(Position, Leg._fields, "account_id = %s AND exit_session IS NULL AND strategy_id IS NOT NULL", account.pk)
+    legs = sorted((Leg(*row) for row in rows), key=lambda leg: (leg.strategy_id, leg.group, leg.symbol))
     holdings: dict[int, list[Holding]] = defaultdict(list)
-    for (strategy_id, group), members in groupby(legs, key=lambda row: (row.strategy_id, row.group)):
+    for (strategy_id, group), members in groupby(legs, key=lambda leg: (leg.strategy_id, leg.group)):
         holdings[strategy_id].append(_holding(group, list(members)))
     return {strategy_id: tuple(trades) for strategy_id, trades in holdings.items()}
 
 
-def _holding(group: str, legs: list[Position]) -> Holding:
+def _holding(group: str, legs: list[Leg]) -> Holding:
     first = next((leg for leg in legs if leg.symbol == group.split("/")[0]), legs[0])
     return Holding(
         group=group,
-        direction=Direction(first.signal.direction if first.signal is not None else first.direction),
+        direction=Direction(first.direction),
         quantities={leg.symbol: float(leg.quantity) for leg in legs},
         entry_price=float(first.entry_price),
         entry_session=min(leg.entry_session for leg in legs),
@@ -113,9 +138,10 @@ def _finite(symbols: tuple[str, ...], column: np.ndarray) -> dict[str, float]:
 
 def _pending(account: Account, prices: dict[str, float]) -> dict[str, Decimal]:
     """Signed notional of what open entry orders may still fill, at the close (else at the price of their decision)."""
-    orders = Order.objects.filter(account=account, status__in=OPEN_STATUSES, purpose=Purpose.ENTRY).order_by("symbol", "id")
+    names = ("symbol", "side", "quantity", "filled_quantity", "decision_price")
+    rows = rows_read(Order, names, PENDING, account.pk, Purpose.ENTRY, *OPEN_STATUSES)
     pending: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for symbol, side, quantity, filled, decision in orders.values_list("symbol", "side", "quantity", "filled_quantity", "decision_price"):
+    for symbol, side, quantity, filled, decision in rows:
         unit = prices.get(symbol, decision)
         if unit is not None:
             pending[symbol] += money(Side(side).sign * (quantity - filled) * Decimal(str(unit)))
@@ -125,8 +151,15 @@ def _pending(account: Account, prices: dict[str, float]) -> dict[str, Decimal]:
 def _day_trades(account: Account, session: date) -> int:
     """Positions opened and closed in one session, in the last five sessions."""
     first = previous_sessions(session, DAY_TRADE_SESSIONS)[0]
-    closed = Position.objects.filter(account=account, exit_session__range=(first, session))
-    return closed.filter(entry_session=F("exit_session")).count()
+    closed = rows_read(
+        Position,
+        ("entry_session", "exit_session"),
+        "account_id = %s AND exit_session >= %s AND exit_session <= %s",
+        account.pk,
+        first,
+        session,
+    )
+    return sum(entered == left for entered, left in closed)
 
 
 def previous_sessions(session: date, count: int) -> list[date]:
@@ -136,6 +169,6 @@ def previous_sessions(session: date, count: int) -> list[date]:
 
 def _tradable(account: Account, panel: Panel) -> frozenset[str]:
     """The account's symbols that the panel holds, less those that cannot be traded (read afresh: they are few)."""
-    barred = set(Instrument.objects.filter(tradable=False).order_by("symbol").values_list("symbol", flat=True))
+    barred = {symbol for (symbol,) in rows_read(Instrument, ("symbol",), "NOT tradable")}
     chosen = account.universe or panel.symbols
     return frozenset(symbol for symbol in chosen if symbol in panel and symbol not in barred)

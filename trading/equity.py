@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -21,9 +22,11 @@ from quant_site.core.types import decimal, optional, ratio
 from quant_site.market.panel import Panel
 from trading.accounting import ZERO
 from trading.models import CashEntry, EquitySnapshot, Position
+from trading.rows import row_insert, rows_read
 
 FLOWS = frozenset({CashEntry.Kind.DEPOSIT, CashEntry.Kind.WITHDRAWAL})
 INDEX = Decimal("0.0000000001")
+OF_ACCOUNT, OPEN_ORDERED = "account_id = %s AND", "exit_session IS NULL ORDER BY symbol, id"
 # What stands for the market where the account names no benchmark: the first of these that is stored.
 BENCHMARKS = ("SPY", "SPX")
 
@@ -60,6 +63,20 @@ def drawdowns(unit_values: np.ndarray) -> np.ndarray:
 # --- the account at the close of a session
 
 
+class Before(NamedTuple):
+    """The columns of the last snapshot that the next one stands on."""
+
+    snapshot_date: date
+    total_equity: Decimal
+    cash: Decimal
+    realized_pnl: Decimal
+    unrealized_pnl: Decimal
+    closed_pnl: Decimal
+    unit_value: Decimal | None
+    peak_unit_value: Decimal | None
+    max_drawdown_pct: Decimal | None
+
+
 class OpenPosition(NamedTuple):
     """The columns of an open position that equity and risk read."""
 
@@ -78,7 +95,7 @@ class AccountState:
     """An account as its rows tell at the close of a session; `previous` is the snapshot it continues from, if any."""
 
     session: date
-    previous: EquitySnapshot | None
+    previous: Before | None
     positions: list[OpenPosition]
     cash: Decimal
     net_flow: Decimal
@@ -87,32 +104,32 @@ class AccountState:
     closed_pnl: Decimal
     realized_pnl: Decimal
 
-    @property
+    @cached_property
     def equity(self) -> Decimal:
         return self.cash + self.market_value
 
-    @property
+    @cached_property
     def gross_exposure(self) -> Decimal:
         return sum((abs(position.market_value) for position in self.positions), ZERO)
 
-    @property
+    @cached_property
     def unit_value(self) -> Decimal | None:
         """The value of a unit; None from the first session whose return is undefined."""
         before = self.previous.unit_value if self.previous else Decimal(1)
         gained = self.daily_return
         return None if before is None or gained is None else decimal(before * (1 + gained), INDEX, "The value of a unit")
 
-    @property
+    @cached_property
     def peak_unit_value(self) -> Decimal | None:
         value = self.unit_value
         before = self.previous.peak_unit_value if self.previous else Decimal(1)
         return before if value is None else max(value, before or value)
 
-    @property
+    @cached_property
     def daily_return(self) -> Decimal | None:
         return session_return(self.previous.total_equity if self.previous else ZERO, self.equity, self.net_flow)
 
-    @property
+    @cached_property
     def drawdown(self) -> Decimal | None:
         """Distance of a unit's value from its peak, ≤ 0."""
         value, peak = self.unit_value, self.peak_unit_value
@@ -121,16 +138,17 @@ class AccountState:
 
 def account_state(*, account: Account, session: date) -> AccountState:
     """The account from its last snapshot before `session` and what was booked since: four queries, whatever its age."""
-    previous = EquitySnapshot.objects.filter(account=account, snapshot_date__lt=session).order_by("-snapshot_date").first()
-    entries = CashEntry.objects.filter(account=account, session__lte=session)
-    closed = Position.objects.filter(account=account, exit_session__lte=session)
-    if previous is not None:
-        entries, closed = entries.filter(session__gt=previous.snapshot_date), closed.filter(exit_session__gt=previous.snapshot_date)
-    movements = list(entries.order_by("id").values_list("kind", "amount"))
-    open_ones = Position.objects.filter(account=account, exit_session=None).order_by("symbol", "id")
-    positions = [OpenPosition(*row) for row in open_ones.values_list(*OpenPosition._fields)]
-    closed_pnl = sum((realized + dividends for realized, dividends in closed.order_by("id").values_list("realized_pnl", "dividends")), ZERO)
-    closed_pnl += previous.closed_pnl if previous else ZERO
+    latest = rows_read(
+        EquitySnapshot, Before._fields, f"{OF_ACCOUNT} snapshot_date < %s ORDER BY snapshot_date DESC LIMIT 1", account.pk, session
+    )
+    previous = Before(*latest[0]) if latest else None
+    since = previous.snapshot_date if previous else date.min
+    movements = rows_read(CashEntry, ("kind", "amount"), f"{OF_ACCOUNT} session > %s AND session <= %s", account.pk, since, session)
+    closed = rows_read(
+        Position, ("realized_pnl", "dividends"), f"{OF_ACCOUNT} exit_session > %s AND exit_session <= %s", account.pk, since, session
+    )
+    positions = [OpenPosition(*row) for row in rows_read(Position, OpenPosition._fields, f"{OF_ACCOUNT} {OPEN_ORDERED}", account.pk)]
+    closed_pnl = sum((realized + dividends for realized, dividends in closed), previous.closed_pnl if previous else ZERO)
     return AccountState(
         session=session,
         previous=previous,
@@ -147,21 +165,34 @@ def account_state(*, account: Account, session: date) -> AccountState:
 def equity_snapshot(*, account: Account, session: date, panel: Panel) -> EquitySnapshot:
     """Write the snapshot of `session`, from positions marked at its close. Doing it again changes nothing.
 
+    The snapshots of a replay are not announced: they come faster than anybody could watch.
     Raises `Conflict` for a session before the account's last snapshot: the past is not written again.
     """
-    known = EquitySnapshot.objects.filter(account=account, snapshot_date__gte=session).order_by("-snapshot_date").first()
-    if known is not None and known.snapshot_date > session:
-        raise Conflict("session_closed", f"Account {account.pk} has a snapshot of {known.snapshot_date} already.", session=str(session))
+    known = rows_read(
+        EquitySnapshot, ("snapshot_date",), f"{OF_ACCOUNT} snapshot_date >= %s ORDER BY snapshot_date DESC", account.pk, session
+    )
+    if known and known[0][0] > session:
+        raise Conflict("session_closed", f"Account {account.pk} has a snapshot of {known[0][0]} already.", session=str(session))
     values = _snapshot_values(account, account_state(account=account, session=session), panel)
-    if known is not None and all(getattr(known, name) == value for name, value in values.items()):
-        return known
+    snapshot = EquitySnapshot(account=account, snapshot_date=session, **values)
+    if known:
+        return _snapshot_again(snapshot, values)
     with transaction.atomic():
-        if known is None:
-            known = EquitySnapshot.objects.create(account=account, snapshot_date=session, **values)
-        else:
-            EquitySnapshot.objects.filter(pk=known.pk).update(**values)
-            known.refresh_from_db()
-        events_publish([("equity.snapshot", snapshot_event(known))], account=account)
+        row_insert(snapshot)
+        if not account.is_replay:
+            events_publish([("equity.snapshot", snapshot_event(snapshot))], account=account)
+    return snapshot
+
+
+@transaction.atomic
+def _snapshot_again(snapshot: EquitySnapshot, values: dict) -> EquitySnapshot:
+    """The row that is there already; brought up to `values` where it differs from them."""
+    known = EquitySnapshot.objects.get(account=snapshot.account, snapshot_date=snapshot.snapshot_date)
+    if any(getattr(known, name) != value for name, value in values.items()):
+        snapshot.pk, snapshot.created_at = known.pk, known.created_at
+        snapshot.save(force_update=True)
+        events_publish([("equity.snapshot", snapshot_event(snapshot))], account=snapshot.account)
+        return snapshot
     return known
 
 

@@ -7,31 +7,43 @@ session, and whenever asked, the full check starts from nothing: from every entr
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
-from quant_site.core.errors import LedgerMismatch
+from quant_site.core.errors import Conflict, LedgerMismatch
 from quant_site.core.models import Account
 from quant_site.core.types import Side
+from quant_site.market.sessions import session_distance
 from trading.accounting import ZERO, cash_flow
 from trading.brokers.base import Broker
 from trading.equity import FLOWS, AccountState, account_state
 from trading.ledger import fills_unbooked
 from trading.models import CashEntry, EquitySnapshot, Fill, Position
+from trading.rows import rows_read
 
 FULL_CHECK_EVERY = 21
+FIRST_DAY = date(1990, 1, 2)
+
+
+class Snapshot(NamedTuple):
+    """The columns of a snapshot that can be checked."""
+
+    snapshot_date: date
+    cash: Decimal
+    total_equity: Decimal
+    realized_pnl: Decimal
+    unrealized_pnl: Decimal
 
 
 def books_check(*, account: Account, session: date, broker: Broker | None = None, full: bool | None = None) -> dict:
     """Reconcile the account at the close of `session`, after its snapshot; answers what was compared, in numbers.
 
-    `full` decides about the full check (None: every 21st snapshot). With a `broker` its cash and positions are compared
+    `full` decides about the full check (None: every 21st session). With a `broker` its cash and positions are compared
     too. Raises `LedgerMismatch` naming every difference; a difference is a defect or a changed row, nothing to trade on.
     """
-    snapshot = EquitySnapshot.objects.filter(account=account, snapshot_date=session).first()
-    if snapshot is None:
-        raise LedgerMismatch("no_snapshot", f"Account {account.pk} has no equity snapshot of {session} to check.", session=str(session))
+    snapshot = _snapshot(account, session)
     state = account_state(account=account, session=session)
     if full is None:
-        full = EquitySnapshot.objects.filter(account=account, snapshot_date__lte=session).count() % FULL_CHECK_EVERY == 0
+        full = session_distance(FIRST_DAY, session) % FULL_CHECK_EVERY == 0
     differences = _snapshot_differences(snapshot, state)
     if broker is not None:
         differences += _broker_differences(account, state, broker)
@@ -58,11 +70,22 @@ def books_check(*, account: Account, session: date, broker: Broker | None = None
 Difference = tuple[str, dict]
 
 
+def _snapshot(account: Account, session: date) -> Snapshot:
+    rows = rows_read(
+        EquitySnapshot, Snapshot._fields, "account_id = %s AND snapshot_date >= %s ORDER BY snapshot_date", account.pk, session
+    )
+    if not rows or rows[0][0] != session:
+        raise LedgerMismatch("no_snapshot", f"Account {account.pk} has no equity snapshot of {session} to check.", session=str(session))
+    if len(rows) > 1:
+        raise Conflict("session_closed", f"The books of {account.pk} stand at {rows[-1][0]}: {session} can no longer be checked.")
+    return Snapshot(*rows[0])
+
+
 def _compare(what: str, left: Decimal, right: Decimal) -> list[Difference]:
     return [] if left == right else [(f"{what} ({left} against {right})", {"left": str(left), "right": str(right)})]
 
 
-def _snapshot_differences(snapshot: EquitySnapshot, state: AccountState) -> list[Difference]:
+def _snapshot_differences(snapshot: Snapshot, state: AccountState) -> list[Difference]:
     """The snapshot with the rows behind it; and the profit with what equity gained beyond deposits."""
     before = state.previous
     gained = state.equity - (before.total_equity if before else ZERO) - state.net_flow
@@ -89,7 +112,7 @@ def _broker_differences(account: Account, state: AccountState, broker: Broker) -
     return differences
 
 
-def _full_differences(account: Account, session: date, snapshot: EquitySnapshot) -> list[Difference]:
+def _full_differences(account: Account, session: date, snapshot: Snapshot) -> list[Difference]:
     """Everything from the first entry on, up to `session`."""
     entries = list(CashEntry.objects.filter(account=account, session__lte=session).order_by("id").values_list("kind", "amount"))
     deposits = sum((amount for kind, amount in entries if kind in FLOWS), ZERO)
@@ -103,7 +126,7 @@ def _full_differences(account: Account, session: date, snapshot: EquitySnapshot)
     return differences
 
 
-def _position_differences(account: Account, snapshot: EquitySnapshot) -> list[Difference]:
+def _position_differences(account: Account, snapshot: Snapshot) -> list[Difference]:
     """Each position with the sum of its own fills and splits: quantity, and realised profit less open cost."""
     quantities: dict[int, Decimal] = defaultdict(Decimal)
     flows: dict[int, Decimal] = defaultdict(lambda: ZERO)

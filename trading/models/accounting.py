@@ -74,7 +74,8 @@ class Position(models.Model):
         db_table = "positions"
         ordering = ["-entry_session", "symbol", "id"]
         indexes = [
-            models.Index(fields=["account", "exit_session"], name="idx_position_account_exit"),
+            # With the symbol, so that open positions in the order of their symbols are read without their closed history.
+            models.Index(fields=["account", "exit_session", "symbol"], name="idx_position_account_exit"),
             models.Index(fields=["account", "symbol"], name="idx_position_account_symbol"),
         ]
         verbose_name, verbose_name_plural = _("position"), _("positions")
