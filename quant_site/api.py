@@ -1,13 +1,9 @@
-"""Endpoints of the whole site: asking the loop to run, and whether everything that must be up is up."""
+"""Acts that need the whole house: asking the loop or a strategy to run, taking a signal back."""
 
-import time
 from datetime import date
 
-from celery import current_app
-from django.core.cache import cache
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import Max
-from django.http import JsonResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.permissions import IsAuthenticated
@@ -15,22 +11,30 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from quant_site.core import clock
-from quant_site.core.endpoints import LoopRunSerializer
 from quant_site.core.errors import DataMissing, InvalidInput, NotAllowed
 from quant_site.core.idempotency import idempotent
-from quant_site.core.models import LoopRun
+from quant_site.core.models import Account
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import account_get
 from quant_site.core.services import audit_record
-from quant_site.core.views import of_user
+from quant_site.core.views import row_get
+from quant_site.loop import loop_lock
 from quant_site.market.models import Instrument
+from quant_site.market.selectors import panel_load
 from quant_site.market.sessions import is_session, last_completed_session
-from quant_site.schedules import HEARTBEAT_KEY, account_loop
+from quant_site.schedules import account_loop
+from signals_app.api import SignalDetailSerializer
+from signals_app.models import TradingSignal
+from signals_app.services import signal_cancel
+from signals_app.states import SignalStatus
+from strategies.engine import StrategyEngine
+from strategies.models import StrategyRun
+from trading.brokers import broker_for
+from trading.context import holdings_build
+from trading.executor import OrderExecutor
 
-HEARTBEAT_LATE_AFTER = 180  # seconds; it beats each minute
 
-
-class LoopRequestSerializer(serializers.Serializer):
+class RunRequestSerializer(serializers.Serializer):
     account = serializers.CharField(max_length=64)
     session = serializers.DateField(required=False, help_text="Default: the last completed session.")
 
@@ -47,25 +51,89 @@ class LoopRunNowView(APIView):
     permission_classes = (IsAuthenticated,)
 
     @idempotent
-    @extend_schema(request=LoopRequestSerializer, responses={202: LoopAnswerSerializer}, tags=["loop"])
+    @extend_schema(request=RunRequestSerializer, responses={202: LoopAnswerSerializer}, tags=["loop"])
     def post(self, request):
-        body = LoopRequestSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        account = account_get(user=request.user, account_id=body.validated_data["account"], trade=True)
-        if account.is_replay:
-            raise NotAllowed("replay_account", f"Account {account.pk} belongs to a replay: it never runs on the live clock.")
-        session = session_require(body.validated_data.get("session"))
+        account, session = requested_run(request)
         with transaction.atomic():
-            audit_record(
-                action="LOOP_RUN",
-                actor=request.user,
-                account=account,
-                details={"session": str(session)},
-                ip_address=client_address(request),
-                user_agent=request.headers.get("User-Agent", ""),
-            )
+            _audit(request, "LOOP_RUN", account=account, details={"session": str(session)})
             transaction.on_commit(lambda: account_loop.delay(account.pk, session.isoformat()))
         return Response({"account": account.pk, "session": session, "status": "QUEUED"}, status=status.HTTP_202_ACCEPTED)
+
+
+class StrategyRunSerializer(serializers.ModelSerializer):
+    strategy = serializers.CharField(source="strategy.key")
+    account = serializers.CharField(source="account_id")
+    params = serializers.DictField()
+    drafts = serializers.ListField(child=serializers.DictField(), source="output")
+
+    class Meta:
+        model = StrategyRun
+        fields = (
+            "id",
+            "strategy",
+            "account",
+            "session",
+            "status",
+            "params",
+            "drafts",
+            "abstain_reason",
+            "error",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class StrategyRunNowView(APIView):
+    """Run one strategy over a session and see what it proposes. Nothing is ordered; a session it has run stays as it is."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(request=RunRequestSerializer, responses=StrategyRunSerializer, tags=["strategies"])
+    def post(self, request, pk: int):
+        account, session = requested_run(request)
+        holdings = holdings_build(account=account).get(pk, ())
+        run = StrategyEngine().run_strategy(pk, account=account, session=session, holdings=holdings)
+        _audit(request, "STRATEGY_RUN", account=account, resource=run, details={"session": str(session)})
+        return Response(StrategyRunSerializer(run).data)
+
+
+class SignalCancelView(APIView):
+    """Take a signal back. Orders that are out are asked to be cancelled; what was filled before that stands."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(request=None, responses=SignalDetailSerializer, tags=["signals"])
+    def post(self, request, pk: int):
+        signal = row_get(TradingSignal.objects.select_related("strategy", "account"), user=request.user, pk=pk, trade=True)
+        if signal.signal_status == SignalStatus.EXECUTING:
+            self._call_back(request, signal)
+        elif signal.signal_status != SignalStatus.CANCELLED:
+            signal_cancel(signal=signal, actor=request.user)
+        return Response(SignalDetailSerializer(signal).data)
+
+    def _call_back(self, request, signal: TradingSignal) -> None:
+        """Talks to the broker, so it runs outside any transaction, and alone on the account."""
+        account, panel = signal.account, panel_load()
+        with loop_lock(account):
+            signal.refresh_from_db()
+            _audit(request, "SIGNAL_CANCEL", account=account, resource=signal)
+            OrderExecutor(account, broker_for(account, panel), signal.session, panel).cancel_signal(signal)
+
+
+def requested_run(request) -> tuple[Account, date]:
+    """The account and the session of a run somebody asks for, checked before anything starts."""
+    body = RunRequestSerializer(data=request.data)
+    body.is_valid(raise_exception=True)
+    account = account_get(user=request.user, account_id=body.validated_data["account"], trade=True)
+    if account.is_replay:
+        raise NotAllowed("replay_account", f"Account {account.pk} belongs to a replay: it never runs on the live clock.")
+    return account, session_require(body.validated_data.get("session"))
+
+
+def _audit(request, action: str, **entry) -> None:
+    agent = request.headers.get("User-Agent", "")
+    audit_record(action=action, actor=request.user, ip_address=client_address(request), user_agent=agent, **entry)
 
 
 def session_require(session: date | None) -> date:
@@ -79,101 +147,3 @@ def session_require(session: date | None) -> date:
         known = f"end at {data_until}" if data_until else "are not stored yet"
         raise DataMissing("no_bars", f"Bars {known}: import those up to {session} first (manage.py import_bars).")
     return session
-
-
-# --- Health
-
-
-class CheckSerializer(serializers.Serializer):
-    ok = serializers.BooleanField()
-    milliseconds = serializers.FloatField(required=False)
-    detail = serializers.CharField(allow_blank=True)
-
-
-class ChecksSerializer(serializers.Serializer):
-    database = CheckSerializer()
-    cache = CheckSerializer()
-    queue = CheckSerializer()
-    worker = CheckSerializer()
-
-
-class DataSerializer(serializers.Serializer):
-    instruments = serializers.IntegerField()
-    as_of = serializers.DateField(allow_null=True, help_text="Latest session with bars of something tradable.")
-    expected = serializers.DateField(help_text="The last completed session.")
-
-
-class HealthSerializer(serializers.Serializer):
-    status = serializers.ChoiceField(choices=("ok", "degraded"))
-    at = serializers.DateTimeField()
-    checks = ChecksSerializer()
-    data = DataSerializer()
-    last_loop_run = LoopRunSerializer(allow_null=True, help_text="The latest pass over any account of yours.")
-
-
-class MonitoringHealthView(APIView):
-    """Database, cache, queue and worker; how fresh the data is; when the loop ran last."""
-
-    permission_classes = (IsAuthenticated,)
-
-    @extend_schema(responses=HealthSerializer, tags=["monitoring"])
-    def get(self, request):
-        checks = {"database": _check(_database), "cache": _check(_cache), "queue": _check(_queue), "worker": _check(_worker)}
-        last_run = of_user(LoopRun.objects.order_by("-finished_at", "-id"), request.user).first()
-        answer = {
-            "status": "ok" if all(check["ok"] for check in checks.values()) else "degraded",
-            "at": clock.now(),
-            "checks": checks,
-            "data": {
-                "instruments": Instrument.objects.count(),
-                "as_of": Instrument.objects.filter(tradable=True).aggregate(last=Max("last_session"))["last"],
-                "expected": last_completed_session(clock.now()),
-            },
-            "last_loop_run": last_run,
-        }
-        return Response(HealthSerializer(answer).data)
-
-
-def health(request):
-    """For a load balancer: 200 while this process serves and reaches its database. It tells nothing else."""
-    try:
-        _database()
-    except DatabaseError:
-        return JsonResponse({"status": "down"}, status=503)
-    return JsonResponse({"status": "ok"})
-
-
-def _check(probe) -> dict:
-    """Run one probe: it returns (ok, detail), and what it raises is what is wrong."""
-    started = time.monotonic()
-    try:
-        ok, detail = probe()
-    except Exception as error:  # noqa: BLE001 (whatever a server that is down raises is the finding)
-        ok, detail = False, f"{type(error).__name__}: {error}"[:200]
-    return {"ok": ok, "milliseconds": round((time.monotonic() - started) * 1000, 1), "detail": detail}
-
-
-def _database() -> tuple[bool, str]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        return cursor.fetchone() == (1,), connection.vendor
-
-
-def _cache() -> tuple[bool, str]:
-    cache.set("health.probe", 1, timeout=10)
-    return cache.get("health.probe") == 1, ""
-
-
-def _queue() -> tuple[bool, str]:
-    """How many messages wait. The embedded queue and Redis both know."""
-    with current_app.connection_for_write() as broker:
-        waiting = broker.default_channel.queue_declare(queue=current_app.conf.task_default_queue, passive=True).message_count
-    return True, f"{waiting} waiting"
-
-
-def _worker() -> tuple[bool, str]:
-    beat = cache.get(HEARTBEAT_KEY)
-    if beat is None:
-        return False, "no heartbeat yet: scheduler, queue or worker is not running"
-    age = (clock.now() - beat).total_seconds()
-    return age < HEARTBEAT_LATE_AFTER, f"last heartbeat {age:.0f} s ago"

@@ -4,7 +4,9 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from analytics import api as analytics
 from quant_site import api as site
+from quant_site import health
 from quant_site.core import endpoints as core
 from signals_app import api as signals
 from strategies import api as strategies
@@ -21,22 +23,26 @@ api_v1 = [
     path("strategies/<int:pk>/params", strategies.StrategyParamsView.as_view()),
     path("strategies/<int:pk>/versions", strategies.StrategyVersionsView.as_view()),
     path("strategies/<int:pk>/toggle", strategies.StrategyToggleView.as_view()),
+    path("strategies/<int:pk>/run", site.StrategyRunNowView.as_view()),
+    path("strategies/<int:pk>/performance", analytics.StrategyPerformanceView.as_view()),
     path("strategies/<int:pk>/signals", signals.StrategySignalsView.as_view()),
     path("signals/", signals.SignalsView.as_view()),
     path("signals/<int:pk>/", signals.SignalView.as_view()),
+    path("signals/<int:pk>/cancel", site.SignalCancelView.as_view()),
     path("orders/", trading.OrdersView.as_view()),
     path("orders/<int:pk>/", trading.OrderView.as_view()),
     path("positions/", trading.PositionsView.as_view()),
     path("positions/<int:pk>/", trading.PositionView.as_view()),
+    path("equity/curve", analytics.EquityCurveView.as_view()),
     path("journal/", trading.JournalView.as_view()),
     path("loop/run", site.LoopRunNowView.as_view()),
     path("loop/runs/", core.LoopRunsView.as_view()),
     path("loop/runs/<int:pk>/", core.LoopRunView.as_view()),
-    path("monitoring/health", site.MonitoringHealthView.as_view()),
+    path("monitoring/health", health.MonitoringHealthView.as_view()),
 ]
 
 urlpatterns = [
-    path("health", site.health, name="health"),
+    path("health", health.health, name="health"),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api_v1, "api-v1"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
