@@ -79,6 +79,7 @@ def _script_words() -> dict:
     return {
         "stage": {name: str(label) for name, label in wording.STAGES.items()},
         "status": {str(key): str(label) for key, label in wording.status_labels().items()},
+        "code": wording.code_labels(),
         "event": {name: str(label) for name, label in wording.EVENTS.items()},
         "text": {name: str(label) for name, label in wording.SCRIPT_TEXTS.items()},
     }

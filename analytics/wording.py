@@ -10,6 +10,7 @@ from functools import cache
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from analytics.phrases import translated
 from quant_site.core.models import LoopRun, LoopStage
 from signals_app.models import DIRECTION_LABELS
 from signals_app.models import STATUS_LABELS as SIGNAL_LABELS
@@ -40,6 +41,11 @@ STAGES = {
 REASONS = {
     "NO_DATA": _("There is no data for it yet."),
     "NO_EQUITY": _("The account has no equity."),
+    "TOO_FEW": _("Too few observations."),
+    "TOO_SHORT": _("Fewer than 60 sessions: too short for a yearly figure."),
+    "NO_VARIATION": _("The returns do not vary."),
+    "TOO_LARGE": _("Too large to be meaningful."),
+    "GAP": _("The record has a gap."),
     "NOT_EVALUATED": _("No session has been evaluated yet."),
     "NO_TRADES": _("No trade has been closed yet."),
     "NO_LOSSES": _("No trade has lost yet."),
@@ -58,6 +64,12 @@ VIOLATIONS = {
     "STRATEGY_SHARE": _("Share of the strategy"),
     "GROSS_EXPOSURE": _("Gross exposure"),
     "CASH": _("Free cash"),
+    "RISK_BUDGET": _("Risk budget of the trade"),
+    "VOLATILITY_TARGET": _("Volatility target"),
+    "ADV": _("Share of average volume"),
+    "NO_DATA": _("No data to size it"),
+    "NO_QUANTITY": _("Nothing to order"),
+    "NOTHING_TO_CLOSE": _("Nothing to close"),
 }
 
 EVENTS = {
@@ -75,6 +87,7 @@ EVENTS = {
     "strategy.toggled": _("Strategy switched"),
     "finding": _("Finding"),
     "adaptation": _("Adaptation"),
+    "account.halted": _("Account halted"),
 }
 
 # What the scripts show that no page has written for them.
@@ -95,15 +108,75 @@ PERCENT_CODES = frozenset({"DRAWDOWN_LIMIT"})
 
 EMPTY = (None, "", [], {})
 
-FIELDS = {}
+FIELDS = {
+    "symbols": _("symbols"),
+    "without_bar": _("without a bar"),
+    "sources": _("sources"),
+    "fills": _("fills"),
+    "activities": _("dividends and splits"),
+    "executed": _("executed"),
+    "failed": _("failed"),
+    "cancelled": _("cancelled"),
+    "open": _("open"),
+    "equity": _("equity"),
+    "cash": _("cash"),
+    "status": _("status"),
+    "drafts": _("drafts"),
+    "why": _("why"),
+    "created": _("created"),
+    "expired": _("expired"),
+    "validated": _("passed"),
+    "rejected": _("rejected"),
+    "codes": _("reasons"),
+    "signals": _("signals"),
+    "orders": _("orders"),
+    "pnl": _("P&L"),
+    "cumulative_pnl": _("total P&L"),
+    "strategies": _("strategies"),
+    "findings": _("findings"),
+    "skipped": _("skipped"),
+    "changed": _("changed"),
+    "weights": _("weights"),
+    "candidates": _("candidates"),
+}
 
-FINDINGS = {}
+FINDINGS = {
+    "LOSING_STRATEGY": _("Losing strategy"),
+    "BEHIND_BENCHMARK": _("Behind the benchmark"),
+    "REJECTIONS_DOMINATE": _("Rejections dominate"),
+    "STOPS_TOO_OFTEN": _("Stopped out too often"),
+    "SLIPPAGE_ABOVE_MODEL": _("Slippage above the model"),
+    "SILENT_STRATEGY": _("Silent strategy"),
+}
+
+ORDER_REASONS = {
+    "REQUESTED": _("as requested"),
+    "CANCEL_REQUESTED": _("cancel requested"),
+    "SIGNAL_CANCELLED": _("the signal was cancelled"),
+    "POSITION_CLOSES": _("the position is being closed"),
+    "OTHER_LEG_FAILED": _("the other leg failed"),
+    "NOT_SENT_IN_TIME": _("not sent in time"),
+    "SENDER_DIED": _("the sender died"),
+    "NOT_WANTED": _("no longer wanted"),
+    "SESSION_ENDED": _("the session ended"),
+    "OCA": _("the other order of the pair was filled"),
+    "NOTHING_TO_REDUCE": _("nothing left to reduce"),
+    "OPPOSITE_HOLDING": _("held the other way round"),
+    "SPLIT": _("adjusted for a split"),
+    "SPLIT_TO_NOTHING": _("a split left less than a share"),
+}
 
 
 def status_labels() -> dict[str, str]:
     """Labels of every status a signal, an order or a run can have."""
     runs = {**dict(LoopRun.Status.choices), **dict(LoopStage.Status.choices)}
     return {str(key): str(label) for key, label in {**runs, **ORDER_LABELS, **SIGNAL_LABELS, **DIRECTION_LABELS, **SIDE_LABELS}.items()}
+
+
+def code_labels() -> dict[str, str]:
+    """Labels of what events name by a code or key: violations, findings, exits and strategies."""
+    names = {key: gettext(name) for key, name in strategy_names().items()}
+    return names | {key: str(label) for key, label in {**VIOLATIONS, **FINDINGS, **EXITS}.items()}
 
 
 def stage(name: str) -> str:
@@ -128,8 +201,14 @@ def strategy_names() -> dict[str, str]:
 
 
 def say(text: str) -> str:
-    """Stored English in the reader's language where the catalogue knows it."""
-    return gettext(text) if text else ""
+    """Stored English in the reader's language where it is known."""
+    return translated(text, _name)
+
+
+def _name(word: str) -> str:
+    """What stands in a stored sentence: a strategy's key or a code by its label, anything else as it is."""
+    known = strategy_names().get(word) or VIOLATIONS.get(word)
+    return gettext(str(known)) if known else word
 
 
 def violation(error: dict) -> dict:
@@ -176,7 +255,7 @@ def plain(value) -> str:
 
 def _word(text: str) -> str:
     """A code as its label, else a stored sentence in the reader's language."""
-    known = status_labels().get(text) or VIOLATIONS.get(text) or FINDINGS.get(text)
+    known = status_labels().get(text) or VIOLATIONS.get(text) or FINDINGS.get(text) or ORDER_REASONS.get(text)
     return str(known) if known else say(text)
 
 
@@ -202,6 +281,7 @@ def exit_reason(code: str) -> str:
 
 
 def finding(row) -> str:
+    """The sentence of a finding; its code gives the title."""
     return say(row.message)
 
 
@@ -216,3 +296,8 @@ def run_summary(stages: dict[str, dict]) -> str:
         gettext("%d rejected") % found["rejected"] if found.get("rejected") else "",
     ]
     return " · ".join(word for word in words if word) or "—"
+
+
+def order_reason(text: str) -> str:
+    """Why an order is as it is: a code of ours or the broker's words."""
+    return str(ORDER_REASONS.get(text) or say(text))

@@ -76,12 +76,11 @@ def ratio(value, places=2):
 
 @register.filter
 def price(value):
-    """Two decimals, up to four where the price has them."""
+    """Two decimals, four where the price has more than cents."""
     if value is None:
         return DASH
-    quantized = round(Decimal(str(value)), 4)
-    exponent = -quantized.normalize().as_tuple().exponent
-    return number(quantized, min(max(exponent, 2), 4))
+    exact = round(Decimal(str(value)), 4)
+    return number(exact, 2 if exact == round(exact, 2) else 4)
 
 
 @register.filter
@@ -198,3 +197,8 @@ def suggestion(row):
 def run_summary(run):
     """What a run did, in a few words, from the details of its stages."""
     return wording.run_summary({stage.name: stage.detail for stage in run.stages.all()})
+
+
+@register.filter
+def order_reason(text):
+    return wording.order_reason(text)

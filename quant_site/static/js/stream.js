@@ -16,7 +16,7 @@
   let wait = 500;
 
   /* --- a line of the feed */
-  const label = (code) => words.status[code] || words.stage[code] || code || "";
+  const label = (code) => words.status[code] || words.stage[code] || words.code[code] || code || "";
   const number = (value, places) => (value == null || value === "" || Number.isNaN(Number(value)) ? "" : Number(value).toLocaleString("en-US", { maximumFractionDigits: places }));
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: "America/New_York", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" });
 
@@ -27,16 +27,21 @@
 
   function sentence(type, payload) {
     const p = payload || {};
-    const words_of = [p.symbol || p.group, label(p.direction), label(p.side), number(p.quantity, 4)];
-    if (p.price != null) words_of.push(`@ ${number(p.price, 4)}`);
-    if (type === "loop.stage" || type === "loop.run") words_of.unshift(p.session, label(p.stage));
-    if (type === "equity.snapshot") words_of.push(p.session, number(p.total_equity ?? p.equity, 2));
-    if (type.startsWith("strategy.") || type === "adaptation" || type === "finding") words_of.push(p.strategy || p.scope || p.key, p.message || p.reason || p.code);
-    words_of.push(label(p.to || p.status || p.signal_status));
-    if (p.realized_pnl != null) words_of.push(number(p.realized_pnl, 2));
-    if (p.error) words_of.push(p.error);
-    return words_of.filter(Boolean).join(" ");
+    const topic = type.split(".")[0];
+    const said = [p.symbol || p.group, label(p.direction), label(p.side), number(p.quantity, 4)];
+    if (p.price != null) said.push(`@ ${number(p.price, 4)}`);
+    if (topic === "loop") said.unshift(p.session, label(p.stage));
+    if (topic === "equity") said.push(p.session, number(p.total_equity, 2));
+    if (["strategy", "adaptation", "finding"].includes(topic)) said.push(label(p.strategy || p.scope), label(p.code));
+    if (topic === "adaptation") said.push(`${share(p.weight_before)} → ${share(p.weight_after)}`);
+    said.push(label(p.to || p.status));
+    if (type === "position.closed") said.push(label(p.exit_reason), number(p.pnl, 2));
+    if (p.errors && p.errors.length) said.push(p.errors.map(label).join(", "));
+    if (topic === "account") said.push(p.message);
+    if (p.error) said.push(p.error);
+    return said.filter(Boolean).join(" ");
   }
+  const share = (value) => (value == null ? "—" : `${(100 * Number(value)).toFixed(1)}%`);
 
   function line(event, fresh) {
     const row = document.createElement("li");
@@ -63,6 +68,9 @@
       const wanted = card.dataset.events.split(" ").filter(Boolean);
       if (wanted.some((each) => (each.endsWith(".") ? type.startsWith(each) : type === each))) due.add(card);
     });
+    schedule();
+  }
+  function schedule() {
     if (due.size && timer === null) timer = setTimeout(flush, REFRESH_EVERY);
   }
   function flush() {
@@ -79,20 +87,26 @@
     state.textContent = words.text[name];
   }
 
+  /* Ids of transactions that ran side by side may come out of order: the highest is remembered, each is taken once. */
+  const seen = new Set();
+  function take(event) {
+    if (event.id != null) last = Math.max(last, event.id);
+    if (event.type === "stream.truncated") document.querySelectorAll("[data-events]").forEach((card) => due.add(card));
+    if (event.type.startsWith("stream.")) { schedule(); return; }
+    if (seen.has(event.id) || (event.account && event.account !== account)) return;
+    seen.add(event.id);
+    if (seen.size > 2000) seen.delete(seen.values().next().value);
+    line(event, true);
+    refresh(event.type);
+  }
+
   function connect() {
     show(wait > 500 ? "offline" : "connecting");
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const query = new URLSearchParams({ since: String(last), account });
+    const query = new URLSearchParams({ since: String(last) });
     const socket = new WebSocket(`${scheme}://${location.host}/ws/stream/?${query}`);
     socket.addEventListener("open", () => { wait = 500; show("connected"); });
-    socket.addEventListener("message", (message) => {
-      const event = JSON.parse(message.data);
-      if (!event.type || !(event.id > last)) return;
-      last = event.id;
-      if (event.account && event.account !== account) return;
-      line(event, true);
-      refresh(event.type);
-    });
+    socket.addEventListener("message", (message) => take(JSON.parse(message.data)));
     socket.addEventListener("close", () => {
       wait = Math.min(wait * 2, LONGEST_WAIT);
       show("offline");
@@ -100,7 +114,7 @@
     });
   }
 
-  start.events.forEach((event) => line(event, false));
+  start.events.forEach((event) => { seen.add(event.id); line(event, false); });
   empty.hidden = list.children.length > 0;
   connect();
 })();
