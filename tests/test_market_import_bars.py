@@ -84,7 +84,7 @@ def test_new_content_replaces_the_history_and_gives_another_panel(folder):
     run(folder)
     before = panel_load()
     table(11, last=date(2020, 1, 15)).to_csv(folder / "AAA.csv", index=False)
-    run(folder)
+    assert "replaces 21 bars, 2020-01-02 to 2020-01-31, folder: prices" in run(folder)
     after = panel_load()
     assert before.close[0, 0] == 10 and after.close.tolist() == [[11.0] * 10]
     assert Instrument.objects.get().last_session == date(2020, 1, 15)
@@ -163,7 +163,7 @@ def write_below(folder):
     ("write", "words"),
     [
         (write_nothing, "holds no file of .csv"),
-        (write_below, "Its folders etf do"),
+        (write_below, "There are some in etf inside it"),
         (write_empty, "AAA.csv cannot be read as CSV"),
         (write_header, "AAA.csv holds no rows"),
         (write_columns, "AAA.csv lacks the column low"),

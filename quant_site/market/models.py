@@ -42,7 +42,12 @@ class Instrument(models.Model):
 
 
 class BarImport(models.Model):
-    """One symbol of one import: what was taken, and every rejected row with its reason."""
+    """One symbol of one import: what was taken, and every rejected row with its reason.
+
+    `replaced` says, to who imports and not in the table, which history went: empty where there was none or nothing changed.
+    """
+
+    replaced = ""
 
     id = models.BigAutoField(primary_key=True)
     symbol = models.CharField(_("symbol"), max_length=32)

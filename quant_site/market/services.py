@@ -14,7 +14,7 @@ from quant_site.market.models import BarImport, Instrument
 from quant_site.market.providers.base import Progress, RawBars, silent
 from quant_site.market.providers.bundled import PREFIX, BundledProvider
 from quant_site.market.providers.folder import FolderProvider
-from quant_site.market.store import bar_store, bars_digest
+from quant_site.market.store import bar_store, bars_digest, symbol_clean
 
 # An index cannot be bought; a series of front months is spliced from contracts, so it cannot be held either.
 NOT_TRADABLE = (Instrument.Kind.INDEX, Instrument.Kind.FUTURE)
@@ -47,6 +47,7 @@ def bars_import(
     """
     if kind and kind not in Instrument.Kind.values:
         raise InvalidInput("unknown_kind", f"{kind} is no kind of instrument: use one of {', '.join(Instrument.Kind.values)}.", kind=kind)
+    symbols = None if symbols is None else [symbol_clean(symbol) for symbol in symbols]
     raws = [raw for raw in FolderProvider(path, source).bars(progress) if symbols is None or raw.symbol in symbols]
     missing = sorted(set(symbols or []) - {raw.symbol for raw in raws})
     if missing:
@@ -116,11 +117,17 @@ def _store(each: _Incoming, kind: str) -> BarImport:
     if not parsed.frame.empty:
         log.content_digest = bars_digest(parsed.frame)
         log.changed = not store.holds(raw.symbol, log.content_digest, raw.source)
+        log.replaced = _stored_history(raw.symbol) if log.changed else ""
         _instrument_update(raw, parsed, kind, log.content_digest)
     log.save(force_insert=True)
     if log.changed:
         store.write(raw.symbol, parsed.frame, raw.source)
     return log
+
+
+def _stored_history(symbol: str) -> str:
+    row = Instrument.objects.filter(pk=symbol, bars__gt=0).first()
+    return f"{row.bars} bars, {row.first_session} to {row.last_session}, {row.source}" if row else ""
 
 
 def _instrument_update(raw: RawBars, parsed: ParsedBars, kind: str, digest: str) -> None:

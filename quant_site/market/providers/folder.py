@@ -41,10 +41,14 @@ class FolderProvider:
             if not _is_bars(self.path):
                 raise InvalidInput("unknown_format", f"{self.path.name} is none of {', '.join(SUFFIXES)}.", path=str(self.path))
             return [self.path]
-        files = sorted(path for path in self.path.iterdir() if path.is_file() and _is_bars(path))
+        try:
+            inside = sorted(self.path.iterdir())
+            files = [path for path in inside if path.is_file() and _is_bars(path)]
+            folders = [path.name for path in inside if path.is_dir() and any(map(_is_bars, path.iterdir()))] if not files else []
+        except OSError as error:
+            raise InvalidInput("unreadable_folder", f"{self.path} cannot be listed: {error.strerror}.", path=str(self.path)) from error
         if not files:
-            inside = sorted(path.name for path in self.path.iterdir() if path.is_dir() and any(map(_is_bars, path.iterdir())))
-            hint = f" Its folders {', '.join(inside)} do: name one of them." if inside else ""
+            hint = f" There are some in {', '.join(folders)} inside it: name one of these." if folders else ""
             raise InvalidInput("empty_folder", f"{self.path} holds no file of {', '.join(SUFFIXES)}.{hint}", path=str(self.path))
         return files
 

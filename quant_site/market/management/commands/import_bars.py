@@ -50,7 +50,9 @@ class Command(BaseCommand):
         for each in imports:
             row = rows.get(each.symbol) if each.accepted else None
             known = (row.kind, str(row.first_session), str(row.last_session)) if row else ("", "", "")
-            outcome = "changed" if each.changed else "unchanged" if each.accepted else "no usable row"
+            outcome = "unchanged" if each.accepted else "no usable row: as it was"
+            if each.changed:
+                outcome = f"replaces {each.replaced}" if each.replaced else "new"
             self.stdout.write(line.format(each.symbol, *known, each.accepted, each.rejected, each.repaired, outcome))
 
     def _show_rejections(self, symbol: str, rejections: list[dict], limit: int | None) -> None:
