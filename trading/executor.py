@@ -19,7 +19,7 @@ from signals_app.services import in_execution_order, signal_move
 from signals_app.states import SignalStatus
 from trading.brokers.base import Broker
 from trading.models import Fill, Order, Position
-from trading.orders import order_cancel, order_create, orders_resolve, orders_send_ready
+from trading.orders import order_cancel, order_create, orders_recover, orders_send_ready
 from trading.protection import position_exit
 from trading.states import OPEN, TERMINAL, OrderStatus
 from trading.vocabulary import PROTECTIVE, REDUCING, OrderType, Purpose
@@ -36,13 +36,13 @@ class OrderExecutor:
 
     def execute_signal_batch(self, signals: Sequence[TradingSignal]) -> dict:
         """Send the orders of the VALIDATED ones of `signals`, closes first; also finishes what an earlier call began."""
-        orders_resolve(self.account, self.broker, exclusive=True)
+        orders_recover(self.account, self.broker, session=self.session)
         prefetch_related_objects(signals, "strategy")
         ordered = [signal for signal in in_execution_order(signals) if signal.signal_status == SignalStatus.VALIDATED]
         for signal in ordered:
             self._execute_single_signal(signal)
-        sent = orders_send_ready(self.account, self.broker)
-        return {"signals": len(ordered), "orders": len(sent), **self.monitor_order_status()}
+        sent = orders_send_ready(self.account, self.broker) if ordered else []
+        return {"signals": len(ordered), "orders": len(sent), **(self.monitor_order_status() if signals else {})}
 
     def monitor_order_status(self) -> dict:
         """Conclude the signals whose orders have ended; answers how many became what."""

@@ -11,10 +11,10 @@ from datetime import date
 
 from quant_site.core.models import Account
 from trading.brokers.base import Activity, Broker
-from trading.brokers.paper import NOT_OPENED, OPENED, TRADED
+from trading.brokers.paper import OPENED, TRADED
 from trading.executor import OrderExecutor
 from trading.models import Fill
-from trading.orders import orders_resolve, orders_send_ready, orders_sync
+from trading.orders import orders_recover, orders_sync
 from trading.protection import positions_protect
 
 # Books activities, then fills, into cash and positions; must be idempotent, for it is handed the whole session again.
@@ -27,24 +27,23 @@ def session_trade(*, account: Account, broker: Broker, session: date, book: Book
     The caller holds the account's loop lock. Doing it again changes nothing. Answers counts of fills, of protective
     orders and of concluded signals.
     """
-    orders_resolve(account, broker, exclusive=True)
-    orders_send_ready(account, broker, session=session)
-    if broker.simulated:
-        _simulate(account, broker, session, book)
-    fills = orders_sync(account, broker, session)
-    book([] if broker.simulated else broker.activities(account.pk, session), fills)
+    orders_recover(account, broker, session=session)
+    news = _simulate(account, broker, session, book) if broker.simulated else True
+    fills = orders_sync(account, broker, session) if news else []
+    if news:
+        book([] if broker.simulated else broker.activities(account.pk, session), fills)
     # First what became of the signals: the rest of a trade that came about in part is closed at the next open.
     concluded = OrderExecutor(account, broker, session).monitor_order_status()
     return {"fills": len(fills), **concluded, **positions_protect(account=account, session=session, broker=broker)}
 
 
-def _simulate(account: Account, broker: Broker, session: date, book: Book) -> None:
-    reached = broker.progress(account.pk, session)
-    news = broker.open_session(account.pk, session) if reached == NOT_OPENED else True
-    if reached <= OPENED:
-        if news:
-            book(broker.activities(account.pk, session), orders_sync(account, broker, session))
-            positions_protect(account=account, session=session, broker=broker)
+def _simulate(account: Account, broker: Broker, session: date, book: Book) -> bool:
+    """Whether the broker has news. It has none only where this very call took the session from its open to its close."""
+    reached, news = broker.run_session(account.pk, session)
+    if reached == OPENED:
+        book(broker.activities(account.pk, session), orders_sync(account, broker, session))
+        positions_protect(account=account, session=session, broker=broker)
         broker.trade_session(account.pk, session)
     if reached <= TRADED:
         broker.close_session(account.pk, session)
+    return news

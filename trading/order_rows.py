@@ -103,8 +103,7 @@ def order_create(
         status=str(OrderStatus.INTENT),
         version=1,
     )
-    known = Order.objects.filter(client_order_id=order.client_order_id).first()
-    return _same(known, order) if known else _insert(order, actor)
+    return _insert(order, actor)
 
 
 def _insert(order: Order, actor) -> Order:
@@ -164,7 +163,9 @@ def order_advance(order: Order, steps: list[tuple[OrderStatus, str, dict]], **fi
         status = str(to)
     reason = steps[-1][1][:255]
     _write(order, events, status=status, status_reason=reason, **fields)
-    event_publish(type="order.moved", payload=order_event(order) | {"from": events[0].from_status}, account=order.account_id)
+    if status != OrderStatus.SENDING:
+        # The claim is over in a moment: what follows it is what a client wants to know.
+        event_publish(type="order.moved", payload=order_event(order) | {"from": events[0].from_status}, account=order.account_id)
     return order
 
 

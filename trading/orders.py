@@ -28,7 +28,16 @@ from trading.order_rows import account_halt, order_advance, order_create, order_
 from trading.states import IN_FLIGHT, OPEN, UNSENT, WORKING, OrderStatus
 from trading.vocabulary import REDUCING, Purpose, TimeInForce
 
-__all__ = ["order_cancel", "order_create", "order_move", "order_send", "orders_resolve", "orders_send_ready", "orders_sync"]
+__all__ = [
+    "order_cancel",
+    "order_create",
+    "order_move",
+    "order_send",
+    "orders_recover",
+    "orders_resolve",
+    "orders_send_ready",
+    "orders_sync",
+]
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
@@ -83,6 +92,14 @@ def orders_resolve(account: Account, broker: Broker, *, exclusive: bool = False)
             # It stays as it is: the next sweep asks again.
             logger.exception("Order %s could not be resolved.", order.pk)
     return orders
+
+
+def orders_recover(account: Account, broker: Broker, *, session: date) -> None:
+    """What every stage that touches orders begins with, under the account's loop lock: finish what a dead process left."""
+    left = Q(status__in=UNSENT | IN_FLIGHT) | Q(status__in=WORKING, cancel_requested=True)
+    if Order.objects.filter(left, account=account).exists():
+        orders_resolve(account, broker, exclusive=True)
+        orders_send_ready(account, broker, session=session)
 
 
 def order_cancel(order: Order, broker: Broker, *, reason: str = "") -> Order:

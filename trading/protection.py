@@ -49,9 +49,11 @@ def positions_protect(*, account: Account, session: date, broker: Broker) -> dic
 
     On a halted account nothing is touched: what works at the broker keeps working.
     """
-    if Account.objects.values_list("state", flat=True).get(pk=account.pk) == Account.State.HALTED:
-        return {"protected": 0, "unprotected": 0}
     plan = _plan(account)
+    if not plan.cancel and not plan.make:
+        return {}
+    if Account.objects.values_list("state", flat=True).get(pk=account.pk) == Account.State.HALTED:
+        return {}
     for order in Order.objects.filter(pk__in=plan.cancel).order_by("pk"):
         order_cancel(order, broker, reason="NOT_WANTED")
     made = _make(session, plan.make) if plan.make else []

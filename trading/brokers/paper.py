@@ -120,35 +120,45 @@ class PaperBroker:
 
     def open_session(self, account_id: str, session: date) -> bool:
         """Book the day's splits and dividends, then trade at the open; False when that changed nothing."""
-        return self._step(account_id, session, OPENED)
+        return self._run(account_id, session, OPENED)[1]
 
     def trade_session(self, account_id: str, session: date) -> bool:
         """Trade stops and limits within the day's range; False when that changed nothing."""
-        return self._step(account_id, session, TRADED)
+        return self._run(account_id, session, TRADED)[1]
 
     def close_session(self, account_id: str, session: date) -> bool:
         """Let the day's unfilled DAY orders expire; False when that changed nothing."""
-        return self._step(account_id, session, CLOSED)
+        return self._run(account_id, session, CLOSED)[1]
+
+    def run_session(self, account_id: str, session: date) -> tuple[int, bool]:
+        """Open the session, and where nothing happened at the open take it to its end at once: nobody would have placed
+        anything in between. Answers how far it has come, and whether anything changed (True where it had been begun)."""
+        return self._run(account_id, session, OPENED, until=CLOSED)
 
     @transaction.atomic
-    def _step(self, account_id: str, session: date, target: int) -> bool:
-        """Take the session one step further. The move and all it causes commit together; a step that was made is not
-        made again. Raises `Conflict` for a step or a session out of order."""
+    def _run(self, account_id: str, session: date, target: int, *, until: int | None = None) -> tuple[int, bool]:
+        """Take the session to `target`, and on to `until` while nothing happens. The moves and all they cause commit
+        together; a step that was made is not made again. Raises `Conflict` for a step or a session out of order."""
         account = self._account(account_id, lock=True)
         reached = _progress(account, session)
         if reached >= target:
-            return True
+            return reached, True
         if reached != target - 1:
             raise Conflict("paper_step", f"Session {session} of paper account {account_id} has not come that far.", reached=reached)
         if target == OPENED:
             self._check_no_gap(account, session)
+        book = PaperSession(account, SessionBars(self.panel, session), self.costs)
+        steps = (book.open, book.trade, book.close)
+        news = steps[reached]()
+        while not news and target < (until or target):
+            news = steps[target]()
+            target += 1
         moved = PaperAccount.objects.filter(pk=account_id, session=account.session, phase=account.phase)
         if account.session is None:
             moved = PaperAccount.objects.filter(pk=account_id, session__isnull=True)
         if moved.update(session=session, phase=target % CLOSED) != 1:
             raise Conflict("paper_step", f"Another process moves paper account {account_id}.")
-        book = PaperSession(account, SessionBars(self.panel, session), self.costs)
-        return (book.open, book.trade, book.close)[target - 1]()
+        return target, news
 
     def _check_no_gap(self, account: PaperAccount, session: date) -> None:
         """Sessions may be left out only while nothing is held and nothing works."""

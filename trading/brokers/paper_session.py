@@ -18,10 +18,10 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from math import isnan, trunc
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db.models import FloatField
-from django.db.models.functions import Cast
+from django.db import connection
 
 from quant_site.core.types import Side, money, optional, price, quantity
 from quant_site.market.actions import CorporateAction, corporate_actions
@@ -34,7 +34,24 @@ from trading.vocabulary import OrderType, TimeInForce
 
 Status = PaperOrder.Status
 RANK = {OrderType.STOP: 0, OrderType.MARKET: 1, OrderType.LIMIT: 2}
+# By hand: it runs on every session, and needs neither Django's query building nor Decimals to tell that nothing trades.
+LEVELS = (
+    "SELECT id, symbol, side, order_type, time_in_force, stop_price, limit_price FROM paper_orders"
+    " WHERE account_id = %s AND status = %s AND session < %s ORDER BY id"
+)
 _actions: WeakKeyDictionary[Panel, dict[int, list[CorporateAction]]] = WeakKeyDictionary()
+
+
+class Level(NamedTuple):
+    """Where a working order would trade."""
+
+    pk: int
+    symbol: str
+    side: str
+    order_type: str
+    time_in_force: str
+    stop: float | None
+    limit: float | None
 
 
 class SessionBars:
@@ -42,9 +59,15 @@ class SessionBars:
 
     def __init__(self, panel: Panel, session: date):
         self.panel, self.session, self.t = panel, session, panel.index(session)
+        self.bars: dict[str, tuple[float, float, float] | None] = {}
 
     def bar(self, symbol: str) -> tuple[float, float, float] | None:
         """(open, high, low), or None where the symbol did not trade."""
+        if symbol not in self.bars:
+            self.bars[symbol] = self._read(symbol)
+        return self.bars[symbol]
+
+    def _read(self, symbol: str) -> tuple[float, float, float] | None:
         if symbol not in self.panel:
             return None
         row = self.panel.row(symbol)
@@ -70,22 +93,22 @@ class PaperSession:
     def __init__(self, account: PaperAccount, bars: SessionBars, costs: CostModel):
         self.account, self.bars, self.costs, self.session = account, bars, costs, bars.session
         self.cash = account.cash
-        self.holdings: dict[str, Decimal] = {}
-        self.held: dict[str, Decimal] = {}
+        self.held: dict[str, Decimal] | None = None
+        self.working: list[Level] | None = None
         self.touched = False
 
     def open(self) -> bool:
-        self._load()
         self._apply_actions()
         self._execute(at_open_price)
         return self._save()
 
     def trade(self) -> bool:
-        self._load()
         self._execute(intraday_price)
         return self._save()
 
     def close(self) -> bool:
+        if not any(level.time_in_force == TimeInForce.DAY for level in self._levels()):
+            return False
         day_orders = self._working().filter(time_in_force=TimeInForce.DAY, session__lt=self.session)
         return day_orders.update(status=Status.EXPIRED, reason="SESSION_ENDED") > 0
 
@@ -94,11 +117,24 @@ class PaperSession:
     def _working(self):
         return PaperOrder.objects.filter(account_id=self.account.pk, status=Status.WORKING)
 
-    def _load(self) -> None:
-        self.held = dict(PaperHolding.objects.filter(account_id=self.account.pk).values_list("symbol", "quantity"))
-        self.holdings = dict(self.held)
+    def _levels(self) -> list["Level"]:
+        """The orders that may trade today, as plain values: read once, and again after something changed."""
+        if self.working is None:
+            with connection.cursor() as cursor:
+                cursor.execute(LEVELS, [self.account.pk, Status.WORKING.value, self.session.isoformat()])
+                self.working = [Level(*row[:-2], *(float(value) if value is not None else None for value in row[-2:])) for row in cursor]
+        return self.working
+
+    @property
+    def holdings(self) -> dict[str, Decimal]:
+        if self.held is None:
+            self.held = dict(PaperHolding.objects.filter(account_id=self.account.pk).values_list("symbol", "quantity"))
+            self.now = dict(self.held)
+        return self.now
 
     def _save(self) -> bool:
+        if not self.touched:
+            return False
         for symbol in sorted(self.holdings):
             held, before = self.holdings[symbol], self.held.get(symbol, Decimal(0))
             if held == before:
@@ -110,12 +146,13 @@ class PaperSession:
                 PaperHolding.objects.create(account_id=self.account.pk, symbol=symbol, quantity=held)
         if self.cash != self.account.cash:
             PaperAccount.objects.filter(pk=self.account.pk).update(cash=self.cash)
-        return self.touched
+        return True
 
     # --- splits and dividends
 
     def _apply_actions(self) -> None:
         for action in self.bars.actions():
+            self.working = None
             if action.kind == "SPLIT":
                 self._split(action)
             else:
@@ -163,18 +200,17 @@ class PaperSession:
     def _execute(self, price_of) -> None:
         """Fill the orders that trade. Which do is decided on plain floats; only those are read as rows."""
         triggered = {}
-        rows = self._working().filter(session__lt=self.session)
-        levels = rows.values_list("pk", "symbol", "side", "order_type", Cast("stop_price", FloatField()), Cast("limit_price", FloatField()))
-        for pk, symbol, side, order_type, stop, limit in levels:
-            bar = self.bars.bar(symbol)
-            traded = bar and price_of(order_type, Side(side), stop, limit, *bar)
+        for level in self._levels():
+            bar = self.bars.bar(level.symbol)
+            traded = bar and price_of(level.order_type, level.side, level.stop, level.limit, *bar)
             if traded is not None:
-                triggered[pk] = traded
+                triggered[level.pk] = traded
         if not triggered:
             return
-        self.touched = True
+        self.touched, self.working = True, None
         orders = sorted(
-            rows.in_bulk(list(triggered)).values(), key=lambda order: (order.reducing is False, RANK[order.order_type], order.pk)
+            PaperOrder.objects.in_bulk(list(triggered)).values(),
+            key=lambda order: (order.reducing is False, RANK[order.order_type], order.pk),
         )
         cancelled: set[str] = set()
         for order in orders:
@@ -220,23 +256,23 @@ def _restated(level: Decimal, factor: Fraction) -> Decimal:
 
 
 def at_open_price(
-    order_type: str, side: Side, stop: float | None, limit: float | None, open_: float, high: float, low: float
+    order_type: str, side: str, stop: float | None, limit: float | None, open_: float, high: float, low: float
 ) -> float | None:
     """The open, where an order of this type trades at it."""
     if order_type == OrderType.STOP:
-        trades = (open_ - stop) * side.sign >= 0
+        trades = open_ >= stop if side == Side.BUY else open_ <= stop
     elif order_type == OrderType.LIMIT:
-        trades = (open_ - limit) * side.sign <= 0
+        trades = open_ <= limit if side == Side.BUY else open_ >= limit
     else:
         trades = True
     return open_ if trades else None
 
 
 def intraday_price(
-    order_type: str, side: Side, stop: float | None, limit: float | None, open_: float, high: float, low: float
+    order_type: str, side: str, stop: float | None, limit: float | None, open_: float, high: float, low: float
 ) -> float | None:
     """The price before costs at which a stop or limit trades within the bar, or None."""
-    buys = side is Side.BUY
+    buys = side == Side.BUY
     if order_type == OrderType.STOP:
         reached = high >= stop if buys else low <= stop
         return (max(open_, stop) if buys else min(open_, stop)) if reached else None
