@@ -22,7 +22,7 @@ NAVIGATION = [
     {
         "title": "",
         "items": [
-            {"title": _("Dashboard"), "icon": "monitoring", "link": reverse_lazy("dashboard")},
+            {"title": _("Dashboard"), "icon": "monitoring", "link": reverse_lazy("dashboard"), "active": False},
             {"title": _("API"), "icon": "api", "link": reverse_lazy("docs")},
         ],
     },

@@ -45,7 +45,7 @@ class TradingSignalAdmin(RecordAdmin):
 
     @display(description=_("why it was rejected"))
     def rejections(self, signal):
-        return ", ".join(error["code"] for error in signal.validation_errors)
+        return ", ".join(dict.fromkeys(error["code"] for error in signal.validation_errors))
 
 
 @admin.register(SignalOutcome)

@@ -25,13 +25,22 @@ STATISTICS = ("win_rate", "sharpe_ratio", "total_signals", "last_run_at")
 
 class VersionInline(RecordInline):
     model = ParameterVersion
-    fields = ("number", "account", "diff", "source", "reason", "created_by", "created_at")
+    fields = ("number", "account", "diff_line", "source", "reason", "created_by", "created_at")
+    readonly_fields = ("diff_line",)
     ordering = ("-created_at",)
     per_page = 10
     show_change_link = True
 
+    @display(description=_("changes"))
+    def diff_line(self, version):
+        return changes_line(version)
+
     def get_queryset(self, request):
         return super().get_queryset(request).select_related("account", "created_by").filter(visible_versions(request.user))
+
+
+def changes_line(version: ParameterVersion) -> str:
+    return ", ".join(f"{name}: {before} → {after}" for name, (before, after) in sorted(version.diff.items())) or "-"
 
 
 def visible_versions(user) -> Q:
@@ -163,7 +172,7 @@ class ParameterVersionAdmin(RecordAdmin):
 
     @display(description=_("changes"))
     def changes(self, version):
-        return ", ".join(f"{name}: {before} → {after}" for name, (before, after) in sorted(version.diff.items()))
+        return changes_line(version)
 
     @admin.action(description=_("Make this version active again"), permissions=["manage"])
     def activate(self, request, queryset):

@@ -3,6 +3,7 @@
 from typing import get_args
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from pydantic.fields import FieldInfo
@@ -31,9 +32,9 @@ class StrategyForm(forms.ModelForm):
 
     account = None
 
-    enabled = forms.BooleanField(label=_("enabled"), required=False, widget=UnfoldBooleanSwitchWidget())
+    enabled = forms.BooleanField(label=capfirst(_("enabled")), required=False, widget=UnfoldBooleanSwitchWidget())
     reason = forms.CharField(
-        label=_("reason"),
+        label=capfirst(_("reason")),
         max_length=255,
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"size": 80}),
@@ -95,7 +96,7 @@ def parameter_field(name: str, info: FieldInfo, value) -> forms.Field:
     """One form field: by the parameter's type, within its bounds, marked where it is set apart from the default."""
     low, high = _bound(info, "ge", "gt"), _bound(info, "le", "lt")
     mark = {"class": OVERRIDDEN} if value != info.default else {}
-    common = {"label": gettext(name.replace("_", " ")), "initial": value, "help_text": _help(info, value, low, high)}
+    common = {"label": capfirst(gettext(name.replace("_", " "))), "initial": value, "help_text": _help(info, value, low, high)}
     if info.annotation is bool:
         return forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget(attrs=mark), **common)
     if info.annotation is int:

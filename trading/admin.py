@@ -5,7 +5,7 @@ from django.http import HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter, RangeDateTimeFilter
 
-from quant_site.core.admin import ACCOUNT, RecordAdmin, RecordInline, ScopedAdmin, badge
+from quant_site.core.admin import ACCOUNT, RecordAdmin, RecordInline, ScopedAdmin, badge, short_json
 from quant_site.core.errors import QuantError
 from quant_site.core.services import audit_record
 from trading import models
@@ -17,7 +17,9 @@ STRATEGY = ("strategy", AutocompleteSelectFilter)
 
 class OrderEventInline(RecordInline):
     model = models.OrderEvent
-    fields = ("sequence", "from_status", "to_status", "reason", "evidence", "at")
+    fields = ("sequence", "from_status", "to_status", "reason", "evidence_line", "at")
+    readonly_fields = ("evidence_line",)
+    evidence_line = short_json("evidence", _("evidence"))
 
 
 class FillInline(RecordInline):

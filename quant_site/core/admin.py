@@ -4,14 +4,18 @@ Records (what the system wrote about what happened) can be searched and read, ne
 their own accounts; superusers see all. Whatever can be changed is changed by a service that leaves an audit entry.
 """
 
+from functools import cache
+
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from quant_site.core import tokens
+from quant_site.core.fields import PriceField, QuantityField
 from quant_site.core.models import Account, ApiLogin, AuditLog, IdempotencyKey, LoopRun, LoopStage, OutboxEvent
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import accounts_for
@@ -36,6 +40,34 @@ def badge(field: str, description):
     return column
 
 
+def short_json(field: str, description, length: int = 160):
+    """A column that shows the names and values of a JSON object in one line."""
+
+    @display(description=description)
+    def column(self, row):
+        value = getattr(row, field)
+        text = ", ".join(f"{name}: {item}" for name, item in value.items()) if isinstance(value, dict) else str(value)
+        return text if len(text) <= length else f"{text[: length - 1]}…"
+
+    return column
+
+
+@cache
+def number_column(field: PriceField):
+    """A column that shows a price or a quantity without the zeros its six decimals drag along."""
+    least = 0 if isinstance(field, QuantityField) else 2
+
+    @display(description=field.verbose_name, ordering=field.name)
+    def column(row):
+        value = getattr(row, field.name)
+        if value is None:
+            return None
+        places = max(least, -value.normalize().as_tuple().exponent)
+        return number_format(value, places, use_l10n=True)
+
+    return column
+
+
 class ScopedAdmin(ModelAdmin):
     """Rows of the accounts one may see. `account_field` is the path to the account, empty where rows belong to nobody."""
 
@@ -50,6 +82,10 @@ class ScopedAdmin(ModelAdmin):
         if request.user.is_superuser or not self.account_field:
             return rows
         return rows.filter(**{f"{self.account_field}__in": accounts_for(request.user).values("pk")})
+
+    def get_list_display(self, request):
+        numbers = {field.name: field for field in self.model._meta.fields if isinstance(field, PriceField)}
+        return [number_column(numbers[name]) if name in numbers else name for name in super().get_list_display(request)]
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         if db_field.related_model is Account:
@@ -76,6 +112,7 @@ class RecordInline(TabularInline):
     extra = 0
     can_delete = False
     show_change_link = False
+    hide_title = True
     per_page = 50
 
     def has_add_permission(self, request, obj=None):
@@ -105,17 +142,14 @@ class OutboxEventAdmin(RecordAdmin):
     search_fields = ("type", "account_id")
     date_hierarchy = "at"
 
-    @display(description=_("payload"))
-    def short_payload(self, event):
-        text = ", ".join(f"{name}: {value}" for name, value in event.payload.items())
-        return text if len(text) <= 120 else f"{text[:119]}…"
+    short_payload = short_json("payload", _("payload"), 120)
 
 
 class LoopStageInline(RecordInline):
     model = LoopStage
-    fields = ("position", "name", "status_badge", "wall_ms", "attempts", "detail", "error")
-    readonly_fields = ("status_badge",)
-    status_badge = badge("status", _("status"))
+    fields = ("position", "name", "status", "wall_ms", "attempts", "detail_line", "error")
+    readonly_fields = ("detail_line",)
+    detail_line = short_json("detail", _("detail"), 400)
 
 
 @admin.register(LoopRun)
