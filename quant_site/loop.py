@@ -35,7 +35,7 @@ from trading.context import holdings_build, risk_context_build
 from trading.equity import equity_snapshot
 from trading.executor import OrderExecutor
 from trading.ledger import positions_mark
-from trading.settlement import session_settle
+from trading.settlement import account_open, session_settle
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class QuantTradingLoop:
         self.broker = broker_for(account, panel)
         self.strategies, self.signals = StrategyEngine(), SignalEngine(account)
         self.session: date | None = None
+        self.recorded: dict[str, str] = {}
 
     def stages(self) -> tuple[Stage, ...]:
         return (
@@ -75,14 +76,12 @@ class QuantTradingLoop:
     def run(self, session: date) -> LoopRun:
         """Run or resume the pass over `session`; a pass that is done changes nothing. Raises what a stage raised."""
         self.session = session
-        run, _ = LoopRun.objects.get_or_create(
-            account=self.account, session=session, defaults={"kind": self.kind, "started_at": clock.now()}
-        )
+        run = LoopRun.objects.filter(account=self.account, session=session).first() or self._begin()
         if run.status == LoopRun.Status.DONE:
             return run
-        done = set(run.stages.exclude(status=LoopStage.Status.FAILED).values_list("name", flat=True))
+        self.recorded = dict(run.stages.values_list("name", "status"))
         for position, stage in enumerate(self.stages()):
-            if stage.name not in done:
+            if self.recorded.get(stage.name, LoopStage.Status.FAILED) == LoopStage.Status.FAILED:
                 self._perform(run, position, stage)
         return self._finish(run)
 
@@ -111,7 +110,8 @@ class QuantTradingLoop:
     def _signals(self) -> dict:
         expired = signals_expire(account=self.account, before=self.session)
         runs = StrategyRun.objects.filter(account=self.account, session=self.session).select_related("strategy").order_by("strategy__key")
-        created = self.signals.generate_signals(list(runs), context=self._risk_context())
+        drafts = any(run.output for run in runs)
+        created = self.signals.generate_signals(list(runs), context=self._risk_context()) if drafts else []
         return {"created": len(created), "expired": expired}
 
     def _risk(self) -> dict:
@@ -142,6 +142,11 @@ class QuantTradingLoop:
 
     # --- how a stage is run and recorded
 
+    def _begin(self) -> LoopRun:
+        if not LoopRun.objects.filter(account=self.account).exists():
+            account_open(account=self.account, broker=self.broker, session=self.session)
+        return LoopRun.objects.create(account=self.account, session=self.session, kind=self.kind, started_at=clock.now())
+
     def _risk_context(self):
         return risk_context_build(account=self.account, session=self.session, panel=self.panel)
 
@@ -166,7 +171,9 @@ class QuantTradingLoop:
             "wall_ms": int((time.monotonic() - started) * 1000),
             "finished_at": clock.now(),
         }
-        if not LoopStage.objects.filter(run=run, name=name).update(**values):
+        if name in self.recorded:
+            run.stages.filter(name=name).update(**values)
+        else:
             LoopStage.objects.bulk_create([LoopStage(run=run, name=name, **values)])
         if self.kind == LoopRun.Kind.LIVE:
             events_publish([("loop.stage", self._event(run) | {"stage": name, "status": values["status"]})], account=self.account)
@@ -181,7 +188,7 @@ class QuantTradingLoop:
             "finished_at": clock.now(),
         }
         with transaction.atomic():
-            if not LoopStage.objects.filter(run=run, name=name).update(attempts=F("attempts") + 1, **values):
+            if not run.stages.filter(name=name).update(attempts=F("attempts") + 1, **values):
                 LoopStage.objects.create(run=run, name=name, **values)
             LoopRun.objects.filter(pk=run.pk).update(status=LoopRun.Status.FAILED, error=f"{name}: {message}", finished_at=clock.now())
             payload = self._event(run) | {"stage": name, "status": "FAILED", "error": message}
