@@ -186,6 +186,15 @@ def test_a_manual_order_without_a_signal_has_a_position_of_no_strategy(world):
     assert TradeJournal.objects.get().realized_pnl == D("8")
 
 
+def test_an_entry_beyond_its_stop_has_no_initial_risk_and_so_no_r_multiple(world):
+    signal = world.signal(stop=D("45"))
+    fills_book(account=world.account, fills=[world.trade("AAA", "BUY", 100, "44", signal=signal)])
+    position = Position.objects.get()
+    assert (position.stop_price, position.initial_risk) == (D(45), None)
+    fills_book(account=world.account, fills=[world.trade("AAA", "SELL", 100, "44", purpose="STOP", position=position)])
+    assert SignalOutcome.objects.get().r_multiple is None
+
+
 def test_a_split_between_decision_and_fill_restates_the_stop(world):
     signal = world.signal(stop=D("85"), target=D("120"))
     order = world.order("AAA", "BUY", 200, signal=signal, split_ratio=D(2))

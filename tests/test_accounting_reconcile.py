@@ -95,6 +95,13 @@ def test_the_full_check_finds_a_changed_row_of_the_past(world, model, field, whe
         books_check(account=world.account, session=SESSIONS[2], full=True)
 
 
+@pytest.mark.parametrize("field", ["cumulative_return", "net_flow"])
+def test_the_full_check_finds_a_return_that_does_not_follow_from_the_snapshots(world, field):
+    EquitySnapshot.objects.filter(snapshot_date=SESSIONS[2]).update(**{field: D("0.5")})
+    with pytest.raises(LedgerMismatch, match="time-weighted return"):
+        books_check(account=world.account, session=SESSIONS[2], full=True)
+
+
 def test_a_fill_that_nobody_booked_is_found_by_the_full_check(world):
     world.trade("AAA", "BUY", 1, "50", signal=world.signal(session=SESSIONS[1]), session=SESSIONS[2])
     with pytest.raises(LedgerMismatch, match="1 fills are not booked"):

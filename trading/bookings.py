@@ -48,7 +48,6 @@ def position_opened(fill: Fill, session: date) -> Position:
         initial_stop=stop,
         stop_price=stop,
         target_price=target,
-        initial_risk=None if stop is None else ZERO,
         metadata=_strategy_metadata(signal),
     )
     _enter(position, fill)
@@ -151,8 +150,10 @@ def _levels(order: Order) -> tuple[Decimal | None, Decimal | None]:
 
 
 def _add_initial_risk(position: Position, fill: Fill) -> None:
+    """An entry that opened beyond its stop has no risk to measure its result by: None, not a negative one."""
     if position.initial_stop is not None:
-        position.initial_risk += money(abs(fill.price - position.initial_stop) * fill.quantity)
+        loss = money((fill.price - position.initial_stop) * Side(fill.side).sign * fill.quantity) + (position.initial_risk or ZERO)
+        position.initial_risk = loss if loss > 0 else None
 
 
 def _strategy_metadata(signal) -> dict:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from quant_site.core.errors import Conflict, LedgerMismatch
 from quant_site.core.models import Account
-from quant_site.core.types import Side
+from quant_site.core.types import MICRO, Side, optional, ratio
 from quant_site.market.sessions import session_distance
 from trading.accounting import ZERO, cash_flow
 from trading.brokers.base import Broker
-from trading.equity import FLOWS, AccountState, account_state
+from trading.equity import FLOWS, AccountState, account_state, time_weighted
 from trading.ledger import fills_unbooked
 from trading.models import CashEntry, EquitySnapshot, Fill, Position
 from trading.rows import rows_read
@@ -32,6 +32,7 @@ class Snapshot(NamedTuple):
     total_equity: Decimal
     realized_pnl: Decimal
     unrealized_pnl: Decimal
+    cumulative_return: Decimal | None
 
 
 def books_check(*, account: Account, session: date, broker: Broker | None = None, full: bool | None = None) -> dict:
@@ -81,7 +82,7 @@ def _snapshot(account: Account, session: date) -> Snapshot:
     return Snapshot(*rows[0])
 
 
-def _compare(what: str, left: Decimal, right: Decimal) -> list[Difference]:
+def _compare(what: str, left: Decimal | None, right: Decimal | None) -> list[Difference]:
     return [] if left == right else [(f"{what} ({left} against {right})", {"left": str(left), "right": str(right)})]
 
 
@@ -119,11 +120,21 @@ def _full_differences(account: Account, session: date, snapshot: Snapshot) -> li
     differences = _compare("cash and all entries", snapshot.cash, sum((amount for _, amount in entries), ZERO))
     profit = snapshot.realized_pnl + snapshot.unrealized_pnl
     differences += _compare("equity less deposits and all profit", snapshot.total_equity - deposits, profit)
-    differences += _position_differences(account, snapshot)
+    differences += _return_differences(account, session, snapshot) + _position_differences(account, snapshot)
     unbooked = fills_unbooked(account=account, session=session)
     if unbooked:
         differences.append((f"{len(unbooked)} fills are not booked", {"fills": [fill.fill_id for fill in unbooked]}))
     return differences
+
+
+def _return_differences(account: Account, session: date, snapshot: Snapshot) -> list[Difference]:
+    """The chained return with the one over all snapshots at once, which may differ in the last decimal."""
+    names = ("total_equity", "net_flow")
+    rows = rows_read(EquitySnapshot, names, "account_id = %s AND snapshot_date <= %s ORDER BY snapshot_date", account.pk, session)
+    earned = time_weighted(*zip(*rows, strict=True))
+    if earned is None or snapshot.cumulative_return is None or abs(earned - snapshot.cumulative_return) > MICRO:
+        return _compare("time-weighted return and all snapshots", snapshot.cumulative_return, optional(ratio, earned))
+    return []
 
 
 def _position_differences(account: Account, snapshot: Snapshot) -> list[Difference]:
