@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 LATEST = 12
 FEED = 40
+RECENT, FINDINGS, EXTREMES = 60, 6, 3
 WHOLE_ACCOUNT = "ALL"
 
 
@@ -120,11 +121,9 @@ def _trade_figures(latest: EquitySnapshot, row: DailyPerformance | None) -> list
     if row is None:
         return [Figure(label, "ratio", None, "NOT_EVALUATED") for label in (_("Sharpe ratio"), _("Win rate"), _("Profit factor"))]
     why = row.undefined or {}
-    interval = ((_("95% interval"), "interval", (row.win_rate_low, row.win_rate_high)),) if row.win_rate is not None else ()
+    interval = ((_("95 per cent interval"), "interval", (row.win_rate_low, row.win_rate_high)),) if row.win_rate is not None else ()
     return [
-        Figure(
-            _("Sharpe ratio"), "ratio", row.sharpe_ratio, why.get("sharpe_ratio", ""), ((_("Realised P&L"), "gain", latest.realized_pnl),)
-        ),
+        Figure(_("Sharpe ratio"), "ratio", row.sharpe_ratio, why.get("sharpe_ratio", ""), ((_("Realised"), "gain", latest.realized_pnl),)),
         Figure(
             _("Win rate"),
             "percent",
@@ -237,15 +236,23 @@ def latest_performance(account: Account) -> list[DailyPerformance]:
 
 
 def read_findings(account: Account) -> dict:
-    """What the evaluation noticed last, what was changed because of it, and the extremes."""
-    findings = list(Finding.objects.filter(account=account).select_related("strategy")[:6])
-    extremes = ExtremeSignal.objects.filter(account=account).select_related("signal__strategy")
-    last = extremes.aggregate(last=Max("session"))["last"]
-    return {
-        "findings": findings,
-        "adaptations": list(Adaptation.objects.filter(account=account).select_related("strategy", "version")[:6]),
-        "extremes": list(extremes.filter(session=last).order_by("kind", "-realized_pnl")[:6]) if last else [],
-    }
+    """The newest finding of each kind and scope, the last change of each weight, and the extremes."""
+    newest = {}
+    for row in Finding.objects.filter(account=account).select_related("strategy")[:RECENT]:
+        newest.setdefault((row.code, row.scope), row)
+    adaptations = {}
+    for row in Adaptation.objects.filter(account=account).select_related("strategy", "version")[:RECENT]:
+        adaptations.setdefault(row.strategy_id, row)
+    return {"findings": list(newest.values())[:FINDINGS], "adaptations": list(adaptations.values()), "extremes": _extremes(account)}
+
+
+def _extremes(account: Account) -> list[ExtremeSignal]:
+    """The three best and the three worst signals of the latest judgement."""
+    rows = ExtremeSignal.objects.filter(account=account).select_related("signal__strategy")
+    last = rows.aggregate(last=Max("session"))["last"]
+    best = rows.filter(session=last, kind=ExtremeSignal.Kind.BEST).order_by("-realized_pnl")[:EXTREMES]
+    worst = rows.filter(session=last, kind=ExtremeSignal.Kind.WORST).order_by("realized_pnl")[:EXTREMES]
+    return [*best, *worst]
 
 
 def read_feed(account: Account) -> dict:

@@ -59,7 +59,7 @@ def strategy_detail(strategy: Strategy, account: Account | None) -> dict:
     active = {version.pk for version in (strategy.active_version, pointer and pointer.active_version) if version}
     return {
         "parameters": parameters(strategy, pointer.active_version if pointer else None),
-        "versions": list(versions.order_by("-created_at", "-id")[:LATEST]),
+        "versions": list(versions.order_by("-scope", "-number")[:LATEST]),
         "active": active,
         "runs": list(StrategyRun.objects.filter(strategy=strategy, account=account)[:LATEST]) if account else [],
         "signals": list(TradingSignal.objects.filter(strategy=strategy, account=account)[:LATEST]) if account else [],

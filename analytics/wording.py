@@ -105,6 +105,7 @@ SCRIPT_TEXTS = {
 
 # How limit and value of a violation are written.
 PERCENT_CODES = frozenset({"DRAWDOWN_LIMIT"})
+WITHOUT_NUMBERS = frozenset({"TRADING_STATE", "SHORT_NOT_ALLOWED", "OPPOSITE_POSITION"})
 
 EMPTY = (None, "", [], {})
 
@@ -224,10 +225,10 @@ def violation(error: dict) -> dict:
 
 
 def _number(value, code: str) -> str:
-    if value is None or value == "":
+    if value is None or value == "" or code in WITHOUT_NUMBERS:
         return ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{100 * value:,.2f}%" if code in PERCENT_CODES else plain(round(value, 2))
+    if isinstance(value, float):
+        return f"{100 * value:,.2f}%" if code in PERCENT_CODES else f"{value:,.2f}" if abs(value) >= 100 else plain(round(value, 2))
     return plain(value)
 
 
@@ -268,8 +269,13 @@ def _as_number(text: str) -> str:
     return f"{number:,f}" if number.is_finite() and "." in text else ""
 
 
+MODES = {"DRY_RUN": _("Simulated"), "REAL": _("Real money")}
 ORDER_TYPES = {"MKT": _("Market"), "LMT": _("Limit"), "STP": _("Stop")}
 EXITS = {"EXIT": _("Strategy"), "STOP": _("Stop"), "TARGET": _("Target")}
+
+
+def mode(code: str) -> str:
+    return str(MODES.get(code, code))
 
 
 def order_type(code: str) -> str:
@@ -280,9 +286,8 @@ def exit_reason(code: str) -> str:
     return str(EXITS.get(code, code)) or "—"
 
 
-def finding(row) -> str:
-    """The sentence of a finding; its code gives the title."""
-    return say(row.message)
+def finding_title(code: str) -> str:
+    return str(FINDINGS.get(code, code))
 
 
 def run_summary(stages: dict[str, dict]) -> str:

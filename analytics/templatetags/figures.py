@@ -183,14 +183,13 @@ def exit_reason(code):
 
 
 @register.filter
-def finding(row):
-    """A finding's sentence in the reader's language, from its code and evidence."""
-    return wording.finding(row)
+def finding_title(code):
+    return wording.finding_title(code)
 
 
 @register.filter
-def suggestion(row):
-    return wording.say(row.suggestion)
+def mode_name(code):
+    return wording.mode(code)
 
 
 @register.filter
