@@ -149,3 +149,11 @@ def test_total_return_from_raw_prices_and_actions_equals_that_of_adjusted_prices
         cash = sum(float(each.value) for each in actions.get(int(t), ()) if each.symbol == "IBM" and each.kind == "DIVIDEND")
         wealth *= (bundled.close[row, t] + cash) / bundled.close[row, before]
     assert wealth == pytest.approx(bundled.adj_close[row, valid[-1]] / bundled.adj_close[row, valid[0]], rel=1e-3)
+
+
+def test_more_decimals_later_do_not_sharpen_what_was_read_before():
+    """Prices to cents, then to six decimals: rounding noise of the first year stays noise, whatever the second shows."""
+    close, adjusted = history({200: ("SPLIT", 28.0)}, start=103.6)
+    adjusted[:150] = adjusted[:150].round(2)
+    assert read(close[:150], adjusted[:150]) == {}
+    assert min(read(close, adjusted)) >= 150

@@ -223,6 +223,14 @@ def test_a_swing_counts_only_once_it_is_confirmed():
     assert support_resistance(close[: peak + 6], close[: peak + 6] - 1, close[: peak + 6] - 0.5, window=5).resistance[0].price == 120
 
 
+def test_the_nearest_level_comes_first():
+    close = 100 + 10 * np.sin(np.arange(240) * 2 * np.pi / 40) * np.linspace(2, 0.5, 240)
+    levels = support_resistance(close + 0.1, close - 0.1, close, window=5, count=4)
+    below, above = [each.price for each in levels.support], [each.price for each in levels.resistance]
+    assert len(below) > 1 and below == sorted(below, reverse=True)
+    assert len(above) > 1 and above == sorted(above)
+
+
 def test_levels_of_too_short_a_history_are_none():
     short = np.arange(8.0) + 10
     assert support_resistance(short, short, short) == support_resistance(short[:0], short[:0], short[:0])
