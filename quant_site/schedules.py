@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from celery import shared_task
-from celery.signals import beat_init
 from django.core.cache import cache
 from django.db import transaction
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler
 
 from quant_site.core import clock
 from quant_site.core.models import Account, AuditLog
@@ -140,10 +140,10 @@ def schedules_seed(*, jobs: tuple[Job, ...] = JOBS) -> list[str]:
     return seeded
 
 
-@beat_init.connect
-def _seed_at_start(**_) -> None:
-    try:
+class SeededScheduler(DatabaseScheduler):
+    """The scheduler that `celery beat` runs. It seeds before it first reads: rows that come later it may not notice."""
+
+    def setup_schedule(self):
         for name in schedules_seed():
             log.info("Scheduled %s.", name)
-    except Exception:
-        log.exception("The timetable could not be seeded; the scheduler runs with the rows it has.")
+        super().setup_schedule()

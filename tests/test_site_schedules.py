@@ -1,17 +1,24 @@
 """The timetable: seeded once, then the administrator's."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from quant_site import schedules
 from quant_site.celery import app
-from quant_site.schedules import JOBS, Job, schedules_seed
+from quant_site.schedules import JOBS, Job, SeededScheduler, schedules_seed
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_work_at_exit(monkeypatch):
+    monkeypatch.setattr("django_celery_beat.schedulers.Finalize", lambda *_, **__: None)
 
 
 def due_at(name: str, moment: datetime) -> bool:
@@ -27,6 +34,31 @@ def test_every_job_is_seeded_once_and_a_second_start_adds_nothing():
     assert schedules_seed() == []
     assert PeriodicTask.objects.count() == len(JOBS)
     assert {str(row.timezone) for row in CrontabSchedule.objects.all()} == {"America/New_York"}
+
+
+def test_the_first_start_of_the_scheduler_already_runs_the_jobs_it_seeds():
+    assert {"refresh_technical_indicators", "worker_heartbeat"} <= set(SeededScheduler(app=app).schedule)
+
+
+@pytest.mark.parametrize(
+    "moment, name",
+    [
+        (datetime(2025, 7, 8, 4, 2, tzinfo=UTC), "daily_equity_snapshot"),
+        (datetime(2025, 1, 7, 5, 2, tzinfo=UTC), "daily_equity_snapshot"),
+        (datetime(2025, 7, 8, 4, 27, tzinfo=UTC), "daily_performance_evaluation"),
+        (datetime(2025, 7, 8, 20, 17, tzinfo=UTC), "daily_signal_scan"),
+        (datetime(2025, 1, 7, 21, 17, tzinfo=UTC), "daily_signal_scan"),
+    ],
+)
+def test_the_scheduler_has_a_job_in_hand_before_it_is_due_and_sends_it_then(moment, name, monkeypatch):
+    sent = []
+    with time_machine.travel(moment, tick=False) as clock:
+        scheduler = SeededScheduler(app=app)
+        monkeypatch.setattr(scheduler, "apply_async", lambda entry, **_: sent.append(entry.name) or SimpleNamespace(id=1))
+        clock.shift(timedelta(minutes=3, seconds=1))
+        for _ in range(len(JOBS)):
+            scheduler.tick()
+    assert sent.count(name) == 1
 
 
 def test_what_an_administrator_changed_stays_changed():
