@@ -61,8 +61,9 @@ class StrategyEngine:
         that did not know of the same open trades, and nothing else. Raises `DataMissing` for a session without bars.
         """
         panel.index(session)
-        rows = [row for row in selectors.strategies_list() if row.enabled or holdings.get(row.pk)]
-        return self._run([row for row in rows if row.key in self.registry], account, session, panel, holdings)
+        holding = [strategy for strategy, trades in holdings.items() if trades]
+        rows = selectors.strategies_due(keys=list(self.registry), holding=holding)
+        return self._run(rows, account, session, panel, holdings)
 
     def update_strategy_params(self, strategy_id: int, params: Mapping, *, reason: str, actor=None, account=None) -> ParameterVersion:
         """Change parameters of the house, or of `account`, by a new version that is active at once."""
@@ -86,7 +87,8 @@ class StrategyEngine:
 
     def _run(self, rows: list[Strategy], account, session: date, panel: Panel, holdings: Holdings) -> list[StrategyRun]:
         own = account_overrides(rows, account)
-        known = {run.strategy_id: run for run in StrategyRun.objects.filter(account=account, session=session, strategy__in=rows)}
+        stored = StrategyRun.objects.filter(account=account, session=session, strategy_id__in=[row.pk for row in rows]).order_by()
+        known = {run.strategy_id: run for run in stored}
         runs, fresh, again = [], [], []
         for row in rows:
             held = tuple(sorted(holdings.get(row.pk, ()), key=lambda holding: holding.group))

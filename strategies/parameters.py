@@ -67,7 +67,7 @@ def house_overrides(row: StrategyRow) -> dict:
 
 def account_overrides(rows: Iterable[StrategyRow], account) -> dict[int, dict]:
     """By strategy id, what `account` sets apart from the house; one query for all `rows`."""
-    pointers = AccountStrategy.objects.filter(account=account, strategy__in=[row.pk for row in rows])
+    pointers = AccountStrategy.objects.filter(account=account, strategy_id__in=[row.pk for row in rows])
     return dict(pointers.values_list("strategy_id", "active_version__params"))
 
 

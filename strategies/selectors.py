@@ -1,9 +1,9 @@
 """Reads of the strategy library."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Max, Q, Sum
 
 from quant_site.core.errors import InvalidInput, NotFound
 from strategies.models import ParameterVersion, Strategy, StrategyRun
@@ -18,6 +18,16 @@ def strategies_list(*, category: str | None = None) -> list[Strategy]:
         known = ", ".join(Strategy.Category.values)
         raise InvalidInput("unknown_category", f"There is no category {category!r}: choose one of {known}.", category=category)
     return list(rows.filter(category=category))
+
+
+def strategies_due(*, keys: Collection[str], holding: Collection[int]) -> list[Strategy]:
+    """Strategies of these keys that are switched on, or are in `holding` (ids), in the order of the library.
+
+    The loop reads them every session, so texts that a run has no use for are left out.
+    """
+    due = Q(enabled=True) | Q(pk__in=holding) if holding else Q(enabled=True)
+    rows = Strategy.objects.filter(due, key__in=keys).select_related("active_version").order_by("pk")
+    return list(rows.only("key", "name", "enabled", "disabled_reason", "active_version__params"))
 
 
 def strategy_get(*, strategy_id: int) -> Strategy:
