@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from quant_site.core.ratelimit import limiter
 from quant_site.market.services import bundled_import
 from strategies.services import strategies_seed
 
@@ -37,3 +38,9 @@ def bundled_market(settings, bundled_dir):
     settings.MARKET_DATA_DIR = bundled_dir
     bundled_import()
     strategies_seed()
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits():
+    """Each test starts with no request and no failed login counted."""
+    limiter().storage.reset()

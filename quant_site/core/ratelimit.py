@@ -5,6 +5,7 @@ the embedded default. Windows move: a burst at the turn of a minute counts as wh
 """
 
 import ipaddress
+import logging
 import time
 from functools import cache
 
@@ -19,6 +20,10 @@ from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 from rest_framework.exceptions import Throttled
 from rest_framework.throttling import BaseThrottle
+
+from quant_site.core.errors import Unavailable
+
+logger = logging.getLogger(__name__)
 
 REQUESTS_PER_ADDRESS = RateLimitItemPerMinute(100, namespace="requests")
 FAILED_LOGINS_PER_ADDRESS = RateLimitItemPerMinute(20, 15, namespace="login-address")
@@ -60,11 +65,14 @@ class AddressThrottle(BaseThrottle):
 def login_check(*, request, username: str) -> None:
     """Raise `Throttled` where too many logins have failed lately, from this address or for this name.
 
-    Without its counters nobody can log in: a guard that is down must not open the door.
+    Without its counters nobody can log in (`Unavailable`): a guard that is down must not open the door.
     """
-    for limit, key in _login_limits(request, username):
-        if not limiter().test(limit, key):
-            raise Throttled(wait=_seconds_until_free(limit, key))
+    try:
+        full = [(limit, key) for limit, key in _login_limits(request, username) if not limiter().test(limit, key)]
+    except redis.RedisError as error:
+        raise Unavailable("login_guard_down", "Logins cannot be counted now, so none is let in; try again soon.") from error
+    if full:
+        raise Throttled(wait=max(_seconds_until_free(limit, key) for limit, key in full))
 
 
 class GuardedModelBackend(ModelBackend):
@@ -74,7 +82,7 @@ class GuardedModelBackend(ModelBackend):
         if request is not None and username:
             try:
                 login_check(request=request, username=username)
-            except Throttled as error:
+            except (Throttled, Unavailable) as error:
                 raise PermissionDenied from error
         return super().authenticate(request, username=username, password=password, **kwargs)
 
@@ -83,8 +91,11 @@ class GuardedModelBackend(ModelBackend):
 def _count_failed_login(sender, credentials, request=None, **kwargs) -> None:
     if request is None:
         return
-    for limit, key in _login_limits(request, credentials.get("username") or ""):
-        limiter().hit(limit, key)
+    try:
+        for limit, key in _login_limits(request, credentials.get("username") or ""):
+            limiter().hit(limit, key)
+    except redis.RedisError as error:
+        logger.error("A failed login could not be counted: %s", error)
 
 
 def _login_limits(request, username: str):
