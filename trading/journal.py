@@ -13,6 +13,7 @@ from quant_site.market.sessions import session_distance
 from signals_app.models import SignalOutcome
 from signals_app.services import outcome_record
 from trading.models import Fill, Position, TradeJournal
+from trading.rows import row_insert
 from trading.vocabulary import Purpose
 
 Status = TradeJournal.Status
@@ -23,7 +24,7 @@ def trade_closed(position: Position) -> TradeJournal:
     """Draft the journal row of a position that went flat, and the outcome of its signal once every leg of it has."""
     if position.signal is not None:
         _outcome_write(position)
-    return TradeJournal.objects.create(
+    entry = TradeJournal(
         account_id=position.account_id,
         position=position,
         strategy_id=position.strategy_id,
@@ -37,6 +38,8 @@ def trade_closed(position: Position) -> TradeJournal:
         realized_pnl=position.realized_pnl + position.dividends,
         exit_reason=position.exit_reason,
     )
+    row_insert(entry)
+    return entry
 
 
 def _average_entry(position: Position) -> Decimal:

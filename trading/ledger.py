@@ -26,7 +26,7 @@ from trading.brokers.base import Activity
 from trading.journal import trade_closed
 from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position
 from trading.panel_facts import panel_facts
-from trading.rows import rows_read, rows_update
+from trading.rows import row_insert, row_update, rows_read, rows_update
 from trading.vocabulary import Purpose
 
 # How far back a fill may be reported late and still be found by `fills_unbooked`; the full check finds any.
@@ -75,8 +75,8 @@ def fills_book(*, account: Account, fills: Iterable[Fill]) -> list[Fill]:
     should a split have come between them); every other order reduces the position it belongs to. Raises
     `LedgerMismatch` when a fill closes more than is held: nothing is booked then.
     """
-    wanted = [fill.pk for fill in fills]
-    if not wanted:
+    wanted = sorted(fills, key=lambda fill: (fill.session, fill.filled_at, fill.symbol, fill.side, fill.fill_id))
+    if not _fills_fresh(account, wanted):
         return []
     with transaction.atomic():
         _account_lock(account)
@@ -133,15 +133,13 @@ def _account_lock(account: Account) -> None:
 
 
 def _posting_session(account: Account, session: date) -> date:
-    last = EquitySnapshot.objects.filter(account=account).order_by("-snapshot_date").values_list("snapshot_date", flat=True).first()
-    return session if last is None or session > last else next_session(last)
+    last = rows_read(EquitySnapshot, ("snapshot_date",), "account_id = %s ORDER BY snapshot_date DESC LIMIT 1", account.pk)
+    return session if not last or session > last[0][0] else next_session(last[0][0])
 
 
-def _fills_fresh(account: Account, wanted: list[int]) -> list[Fill]:
-    fills = Fill.objects.filter(account=account, pk__in=wanted).select_related("order__signal__strategy")
-    fills = list(fills.order_by("session", "filled_at", "symbol", "side", "fill_id"))
+def _fills_fresh(account: Account, fills: list[Fill]) -> list[Fill]:
     keys = [f"fill:{fill.fill_id}" for fill in fills]
-    booked = set(CashEntry.objects.filter(account=account, key__in=keys).values_list("key", flat=True))
+    booked = set(CashEntry.objects.filter(account=account, key__in=keys).values_list("key", flat=True)) if keys else set()
     return [fill for fill, key in zip(fills, keys, strict=True) if key not in booked]
 
 
@@ -151,18 +149,25 @@ class _FillBooking:
     def __init__(self, account: Account, fills: list[Fill]):
         self.account, self.fills = account, fills
         self.session = {day: _posting_session(account, day) for day in {fill.session for fill in fills}}
-        symbols = {fill.symbol for fill in fills}
-        held = Position.objects.filter(account=account, exit_session=None, symbol__in=symbols).select_related("signal").order_by("id")
-        self.open = {position.pk: position for position in held}
+        held = Position.objects.filter(account=account, exit_session=None, symbol__in={fill.symbol for fill in fills})
+        self.open = {position.pk: position for position in held.order_by("id")}
         self.orders: dict[int, Order] = {}
+        self.events: list[tuple[str, dict]] = []
 
     def book(self) -> None:
-        CashEntry.objects.bulk_create([entry for fill in self.fills for entry in self._entries(fill)])
         for fill in self.fills:
-            # Fills of one order share one instance, so that the second sees the position the first opened.
-            fill.order = self.orders.setdefault(fill.order_id, fill.order)
-            position = self._position(fill)
-            self._apply(fill, position)
+            for entry in self._entries(fill):
+                row_insert(entry)
+            fill.order = self._order(fill)
+            self._apply(fill, self._position(fill))
+        events_publish(self.events, account=self.account)
+
+    def _order(self, fill: Fill) -> Order:
+        """One instance for all fills of an order, so that the second sees the position the first opened."""
+        if fill.order_id not in self.orders:
+            order = self.orders[fill.order_id] = fill.order
+            order.position_id = rows_read(Order, ("position_id",), "id = %s", order.pk)[0][0]
+        return self.orders[fill.order_id]
 
     def _entries(self, fill: Fill) -> list[CashEntry]:
         session, symbol = self.session[fill.session], fill.symbol
@@ -196,26 +201,27 @@ class _FillBooking:
         session = self.session[fill.session]
         if position is None:
             position = bookings.position_opened(fill, session)
-            position.save(force_insert=True)
+            row_insert(position)
             self.open[position.pk] = position
-            events_publish([("position.opened", position_event(position))], account=self.account)
+            self.events.append(("position.opened", position_event(position)))
         elif position.quantity * Side(fill.side).sign > 0:
             bookings.position_extended(position, fill)
-            position.save(force_update=True)
+            row_update(position)
         else:
             bookings.position_reduced(position, fill, session)
-            position.save(force_update=True)
+            row_update(position)
         if fill.order.position_id is None:
             fill.order.position = position
-            Order.objects.filter(pk=fill.order_id).update(position=position)
+            rows_update(Order, ("position_id",), [(position.pk, fill.order_id)])
         if position.exit_session is not None:
             del self.open[position.pk]
-            _position_finish(position)
+            self.events.append(_position_finish(position))
 
 
-def _position_finish(position: Position) -> None:
+def _position_finish(position: Position) -> tuple[str, dict]:
+    """What follows from a position that went flat; answers the event that tells of it."""
     trade_closed(position)
-    events_publish([("position.closed", position_event(position))], account=position.account_id)
+    return "position.closed", position_event(position)
 
 
 def _activity_book(account: Account, activity: Activity) -> None:
@@ -259,9 +265,9 @@ def _split_book(positions: list[Position], activity: Activity, session: date) ->
     states = [PositionState(position.quantity, position.cost) for position in positions]
     for position, share in zip(positions, apply_split(states, activity.per_share, activity.amount, new_price), strict=True):
         bookings.position_split(position, share, activity.per_share, session)
-        position.save(force_update=True)
+        row_update(position)
         if position.exit_session is not None:
-            _position_finish(position)
+            events_publish([_position_finish(position)], account=position.account_id)
 
 
 def position_event(position: Position) -> dict:

@@ -43,13 +43,25 @@ def rows_update(model: type[models.Model], names: tuple[str, ...], rows: Sequenc
 
 
 def row_insert(row: models.Model) -> None:
-    """Insert a row that is known to be new, and give it its id. Values as in `rows_update`."""
+    """Insert a row that is known to be new, and give it its id."""
     connection = connections[DATABASE]
-    sql, names = _insert(connection.vendor, type(row))
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_adapt(getattr(row, name), connection) for name in names])
+        cursor.execute(_insert(connection.vendor, type(row)), _row_values(row, connection))
         row.pk = cursor.lastrowid
     row._state.adding, row._state.db = False, DATABASE
+
+
+def row_update(row: models.Model) -> None:
+    """Write all columns of a row that is there."""
+    connection = connections[DATABASE]
+    names = tuple(name for name, _ in _columns(type(row)))
+    with connection.cursor() as cursor:
+        cursor.execute(_update(connection.vendor, type(row), names), [*_row_values(row, connection), row.pk])
+
+
+def _row_values(row: models.Model, connection) -> list:
+    values = ((getattr(row, name), save) for name, save in _columns(type(row)))
+    return [_adapt(value, connection) if save is None else save(value, connection) for value, save in values]
 
 
 def _adapt(value, connection):
@@ -84,7 +96,13 @@ def _update(vendor: str, model: type[models.Model], names: tuple[str, ...]):
 
 @cache
 def _insert(vendor: str, model: type[models.Model]):
-    quote, fields = connections[DATABASE].ops.quote_name, [field for field in model._meta.concrete_fields if not field.primary_key]
-    columns, places = ", ".join(quote(field.column) for field in fields), ", ".join(["%s"] * len(fields))
-    sql = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"
-    return sql, [field.attname for field in fields]
+    quote, names = connections[DATABASE].ops.quote_name, tuple(name for name, _ in _columns(model))
+    columns, places = ", ".join(quote(field.column) for field in _fields(model, names)), ", ".join(["%s"] * len(names))
+    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"
+
+
+@cache
+def _columns(model: type[models.Model]) -> list[tuple[str, object]]:
+    """Attribute names but the id's, each with how Django writes it where `_adapt` does not know (JSON)."""
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    return [(field.attname, field.get_db_prep_save if isinstance(field, models.JSONField) else None) for field in fields]
