@@ -13,8 +13,6 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import Q
-
 from analytics.models import DailyPerformance
 from analytics.stats import Metric, Undefined, undefined
 from analytics.tally import ExposureTally, ReturnTally, TradeTally
@@ -26,11 +24,13 @@ from signals_app.models import TradingSignal
 from signals_app.states import SignalStatus
 from strategies.models import Strategy
 from trading.models import EquitySnapshot, Position
+from trading.rows import rows_read
 
 WHOLE_ACCOUNT = "ALL"
 UNASSIGNED = "UNASSIGNED"
 ZERO = Decimal("0.00")
 LARGEST_SCORE = 10**6
+BEGINNING = date(1900, 1, 1)
 
 
 class Held(NamedTuple):
@@ -107,12 +107,12 @@ class Evaluation:
 
     def __init__(self, account: Account, session: date):
         self.account, self.session = account, session
-        self.keys = dict(Strategy.objects.order_by("pk").values_list("pk", "key"))
+        self.keys = dict(rows_read(Strategy, ("id", "key"), "1 = 1"))
         self.since, self.carried = totals_before(account, session)
         self.opening, self.snapshots = snapshots_between(account, self.since, session)
         self.closing = self.snapshots[-1]
         self.positions, self.cumulative, self.closed = self._add_up()
-        self.trades = closed_trades(account, self.positions)
+        self.trades = sorted(closed_trades(account, self.positions), key=lambda trade: (trade.symbol, self.scope(trade.strategy_id)))
         self.signals = self._count_signals()
         self.rows = self._rows()
 
@@ -169,11 +169,12 @@ class Evaluation:
 
     def _count_signals(self) -> dict[str, Counter]:
         """Per scope: signals since the last evaluation, those of this session, and the rejected ones of this session."""
-        rows = TradingSignal.objects.filter(account=self.account, session__lte=self.session).order_by()
-        if self.since:
-            rows = rows.filter(session__gt=self.since)
+        where = "account_id = %s AND session > %s AND session <= %s"
+        rows = rows_read(
+            TradingSignal, ("strategy_id", "session", "signal_status"), where, self.account.pk, self.since or BEGINNING, self.session
+        )
         counts: dict[str, Counter] = defaultdict(Counter)
-        for strategy_id, session, status in rows.values_list("strategy_id", "session", "signal_status"):
+        for strategy_id, session, status in rows:
             for scope in (WHOLE_ACCOUNT, self.keys[strategy_id]):
                 counts[scope]["new"] += 1
                 counts[scope]["today"] += session == self.session
@@ -275,20 +276,18 @@ def bounded(metric: Metric) -> Metric:
 
 def totals_before(account: Account, session: date) -> tuple[date | None, dict[str, Totals]]:
     """The last evaluated session before `session`, and what each scope carries from it."""
-    evaluated = DailyPerformance.objects.filter(account=account)
-    since = evaluated.filter(scope=WHOLE_ACCOUNT, session__lt=session).order_by("-session").values_list("session", flat=True).first()
-    if since is None:
-        return None, {}
-    rows = evaluated.filter(session=since).order_by("scope").values_list("scope", "cumulative_pnl", "state")
-    return since, {scope: Totals.load(cumulative, state) for scope, cumulative, state in rows}
+    where = """account_id = %s AND session = (
+        SELECT MAX(session) FROM daily_performance WHERE account_id = %s AND scope = %s AND session < %s)"""
+    names = ("session", "scope", "cumulative_pnl", "state")
+    rows = rows_read(DailyPerformance, names, where, account.pk, account.pk, WHOLE_ACCOUNT, session)
+    carried = {scope: Totals.load(cumulative, state) for _, scope, cumulative, state in rows}
+    return (rows[0][0] if rows else None), carried
 
 
 def snapshots_between(account: Account, since: date | None, session: date) -> tuple[Snapshot | None, list[Snapshot]]:
     """The snapshot of `since`, and those after it up to `session`, which must be the last there is."""
-    rows = EquitySnapshot.objects.filter(account=account).order_by("snapshot_date")
-    if since:
-        rows = rows.filter(snapshot_date__gte=since)
-    snapshots = [Snapshot(*row) for row in rows.values_list(*Snapshot._fields)]
+    where = "account_id = %s AND snapshot_date >= %s ORDER BY snapshot_date"
+    snapshots = [Snapshot(*row) for row in rows_read(EquitySnapshot, Snapshot._fields, where, account.pk, since or BEGINNING)]
     opening = snapshots.pop(0) if since and snapshots and snapshots[0].snapshot_date == since else None
     if session not in {snapshot.snapshot_date for snapshot in snapshots}:
         raise DataMissing("no_snapshot", f"There is no equity snapshot of {account.pk} at {session}: take it before the evaluation.")
@@ -300,10 +299,8 @@ def snapshots_between(account: Account, since: date | None, session: date) -> tu
 
 def positions_since(account: Account, since: date | None) -> list[Held]:
     """Open positions and those closed after `since`; all of them without it."""
-    rows = Position.objects.filter(account=account)
-    if since:
-        rows = rows.filter(Q(exit_session__isnull=True) | Q(exit_session__gt=since))
-    return [Held(*row) for row in rows.order_by("entry_session", "symbol", "strategy__key").values_list(*Held._fields)]
+    where = "account_id = %s AND (exit_session IS NULL OR exit_session > %s) ORDER BY entry_session, symbol, strategy_id"
+    return [Held(*row) for row in rows_read(Position, Held._fields, where, account.pk, since or BEGINNING)]
 
 
 def closed_trades(account: Account, positions: Iterable[Held]) -> list[Trade]:
