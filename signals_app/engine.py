@@ -48,20 +48,18 @@ class SignalEngine:
 
     def validate_signal(self, signal: TradingSignal, context: RiskContext) -> RiskContext:
         """Check one pending signal; it becomes VALIDATED or REJECTED. Answers the context with the signal in it."""
-        proposal = proposal_from_signal(signal, context)
-        violations = assess(proposal, context)
-        if violations:
-            services.signal_move(signal, SignalStatus.REJECTED, validation_errors=[violation.as_json() for violation in violations])
-            return context
-        services.signal_move(signal, SignalStatus.VALIDATED)
-        return context if proposal.direction is Direction.CLOSE else context.with_entry(proposal)
+        context = _judge(signal, context)
+        services.signals_decide([signal], account=self.account)
+        return context
 
     def validate_signals(self, signals: Sequence[TradingSignal], context: RiskContext) -> list[TradingSignal]:
-        """Check signals in execution order; answers those that passed."""
+        """Check signals in execution order, each after what the earlier ones take; answers those that passed."""
         ordered = services.in_execution_order(signals)
-        for signal in ordered:
-            if signal.signal_status == SignalStatus.PENDING:
-                context = self.validate_signal(signal, context)
+        pending = [signal for signal in ordered if signal.signal_status == SignalStatus.PENDING]
+        for signal in pending:
+            context = _judge(signal, context)
+        if pending:
+            services.signals_decide(pending, account=self.account)
         return [signal for signal in ordered if signal.signal_status == SignalStatus.VALIDATED]
 
     def get_pending_signals(self, session: date | None = None) -> list[TradingSignal]:
@@ -116,6 +114,15 @@ def _apply_size(signal: TradingSignal, draft: Draft, size: Size) -> None:
     signal.position_size = quantity(abs(size.quantities[0]))
     signal.signal_metadata["binding"] = size.binding
     signal.signal_metadata["loss_at_stop"] = round(size.loss_at_stop, 2)
+
+
+def _judge(signal: TradingSignal, context: RiskContext) -> RiskContext:
+    """Set the verdict on `signal`, in memory, and answer the context in which it goes ahead."""
+    proposal = proposal_from_signal(signal, context)
+    violations = assess(proposal, context)
+    signal.validation_errors = [violation.as_json() for violation in violations]
+    signal.signal_status = SignalStatus.REJECTED if violations else SignalStatus.VALIDATED
+    return context if violations or proposal.direction is Direction.CLOSE else context.with_entry(proposal)
 
 
 def proposal_from_signal(signal: TradingSignal, context: RiskContext) -> Proposal:

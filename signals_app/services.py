@@ -52,6 +52,23 @@ def signal_move(signal: TradingSignal, to: SignalStatus, **fields) -> TradingSig
 
 
 @transaction.atomic
+def signals_decide(signals: list[TradingSignal], *, account) -> None:
+    """Write the verdicts that `signals` (read as PENDING) carry in memory: all of them, in a handful of statements.
+
+    Raises `Conflict`, and writes nothing, when one of them is no longer pending.
+    """
+    keys = [signal.pk for signal in signals]
+    waiting = TradingSignal.objects.select_for_update().filter(pk__in=keys, signal_status=SignalStatus.PENDING)
+    if len(waiting.values_list("pk", flat=True)) != len(keys):
+        raise Conflict("signal_moved", "Some of these signals are no longer pending: read them again.", ids=keys)
+    for signal in signals:
+        check_transition(SignalStatus.PENDING, signal.signal_status)
+        signal.updated_at = clock.now()
+    TradingSignal.objects.bulk_update(signals, ["signal_status", "validation_errors", "updated_at"])
+    events_publish([("signal.moved", signal_event(signal)) for signal in signals], account=account)
+
+
+@transaction.atomic
 def signals_expire(*, account, before) -> int:
     """Expire signals of sessions before `before` that were never sent; answers how many."""
     open_ones = TradingSignal.objects.filter(

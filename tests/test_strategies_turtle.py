@@ -107,22 +107,36 @@ def test_what_runs_on_paper_is_the_same_for_every_account():
     assert STRATEGY.decide(panel, features, t, PARAMS, ()) == before
 
 
-@pytest.mark.parametrize("moved, units, added", [(0.49, 1, False), (0.51, 1, True), (1.7, 3, True), (1.7, 4, False)])
+def last_move(moved):
+    """Sixty bars with N = 2 throughout, the last of which closes `moved` N above (below) the others' 100."""
+    step = 2 * moved
+    closes = np.array([100.0] * 59 + [100.0 + step])
+    highs = np.array([101.0] * 59 + [100 + max(step, 0) + (2 - abs(step)) / 2])
+    return panel_of({"A": closes}, highs={"A": highs}, lows={"A": np.append(highs[:59] - 2, highs[59] - 2)})
+
+
+@pytest.mark.parametrize("moved, units, added", [(0.49, 1, False), (0.51, 1, True), (0.51, 3, True), (0.51, 4, False)])
 def test_a_unit_is_added_each_half_n_up_to_four(moved, units, added):
-    panel = bars([100.0] * 60)
-    held = holding_of("A", Direction.LONG, 100.0 - 2 * moved, panel.sessions[50].item(), units=units, metadata={"system": 1})
+    panel = last_move(moved)
+    held = holding_of("A", Direction.LONG, 100.0, panel.sessions[50].item(), units=units, metadata={"system": 1})
     drafts = decided(panel, 59, holdings=[held])
     assert [draft.add for draft in drafts] == ([True] if added else [])
     if added:
-        assert drafts[0].stop_loss == pytest.approx(100 - 2 * 2)
+        assert drafts[0].stop_loss == pytest.approx(100 + 2 * moved - 2 * 2)
         assert (drafts[0].direction, drafts[0].group) == (Direction.LONG, "A")
 
 
 def test_a_unit_is_added_to_a_short_as_the_price_falls():
-    panel = bars([100.0] * 60)
-    held = holding_of("A", Direction.SHORT, 101.2, panel.sessions[50].item(), metadata={"system": 2})
+    panel = last_move(-0.51)
+    held = holding_of("A", Direction.SHORT, 100.0, panel.sessions[50].item(), metadata={"system": 2})
     (draft,) = decided(panel, 59, holdings=[held])
-    assert (draft.direction, draft.add, draft.stop_loss) == (Direction.SHORT, True, pytest.approx(104))
+    assert (draft.direction, draft.add, draft.stop_loss) == (Direction.SHORT, True, pytest.approx(100 - 1.02 + 4))
+
+
+def test_a_unit_that_was_refused_is_not_asked_for_while_the_price_stays_beyond_its_level():
+    panel = last_move(0.1)
+    held = holding_of("A", Direction.LONG, 98.0, panel.sessions[50].item(), metadata={"system": 1})
+    assert decided(panel, 59, holdings=[held]) == []
 
 
 @pytest.mark.parametrize("system, exit_at", [(1, 72), (2, 82)])

@@ -6,10 +6,11 @@ Breakout momentum
     days. N is the 20-day average true range by Wilder's smoothing; the stop is 2 N from the last entry; a unit is
     added each ½ N in favour, up to four.
     Departures: decisions are made on closes and filled at the next open, so a breakout is a close outside the channel
-    of earlier highs and lows, and at most one unit is added a session. A breakout ended by the exit channel at a loss
-    smaller than 2 N counts as lost. Where both systems break out at once the trade is system 1's. The account's risk
-    per trade buys the distance to the stop (2 N); the Turtles risked 1 % of equity on each N. Their limits on
-    correlated markets are the account's limits here.
+    of earlier highs and lows, and at most one unit is added a session, in the session that crosses its level: a unit
+    that the account's limits refuse is not asked for again before the level is crossed anew. A breakout ended by the
+    exit channel at a loss smaller than 2 N counts as lost. Where both systems break out at once the trade is system
+    1's. The account's risk per trade buys the distance to the stop (2 N); the Turtles risked 1 % of equity on each N.
+    Their limits on correlated markets are the account's limits here.
 
 Golden cross
     Source: Brock, Lakonishok and LeBaron (1992), "Simple Technical Trading Rules and the Stochastic Properties of Stock
@@ -118,9 +119,10 @@ class BreakoutMomentum(Strategy):
 
     def _add(self, panel: Panel, features: TurtleFeatures, t: int, params: TurtleParams, holding: Holding) -> Draft | None:
         row = panel.row(holding.group)
-        n = raw_price(panel, row, t, features.n[row, t])
+        n, before = raw_price(panel, row, t, features.n[row, t]), raw_price(panel, row, t, panel.adj_close[row, t - 1])
         moved = holding.direction.sign * (float(panel.close[row, t]) - holding.last_entry_price)
-        if not (holding.units < params.max_units and n > 0 and moved >= params.add_n * n):
+        moved_before = holding.direction.sign * (before - holding.last_entry_price)
+        if not (holding.units < params.max_units and n > 0 and moved >= params.add_n * n > moved_before):
             return None
         reason = f"Unit {holding.units + 1}: {moved / n:.1f} N in favour since the last entry."
         system = self._system(panel, features, holding)
