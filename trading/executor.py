@@ -21,6 +21,7 @@ from trading.brokers.base import Broker
 from trading.models import Fill, Order, Position
 from trading.orders import order_cancel, order_create, orders_recover, orders_send_ready
 from trading.protection import position_exit
+from trading.rows import rows_read
 from trading.states import OPEN, TERMINAL, OrderStatus
 from trading.vocabulary import PROTECTIVE, REDUCING, OrderType, Purpose
 
@@ -46,10 +47,10 @@ class OrderExecutor:
 
     def monitor_order_status(self) -> dict:
         """Conclude the signals whose orders have ended; answers how many became what."""
+        if not rows_read(TradingSignal, ("id",), "account_id = %s AND signal_status = 'EXECUTING' LIMIT 1", self.account.pk):
+            return {}
         waiting = TradingSignal.objects.filter(account=self.account, signal_status=SignalStatus.EXECUTING).select_related("strategy")
         signals = list(waiting.order_by("session", "strategy__key", "symbol", "direction"))
-        if not signals:
-            return {}
         orders = defaultdict(list)
         for order in Order.objects.filter(signal__in=signals).order_by("leg", "pk"):
             orders[order.signal_id].append(order)

@@ -25,6 +25,7 @@ from trading.gate import GateView, refusal
 from trading.models import Fill, Order, Position
 from trading.order_evidence import evidence_apply
 from trading.order_rows import account_halt, order_advance, order_create, order_move, order_note
+from trading.rows import rows_read
 from trading.states import IN_FLIGHT, OPEN, UNSENT, WORKING, OrderStatus
 from trading.vocabulary import REDUCING, Purpose, TimeInForce
 
@@ -41,6 +42,10 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
+LEFT_BEHIND = (
+    "account_id = %s AND (status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN')"
+    " OR (status IN ('ACKED', 'PARTIAL') AND cancel_requested)) LIMIT 1"
+)
 RELEASED = {"lease_owner": "", "lease_until": None}
 
 
@@ -96,8 +101,7 @@ def orders_resolve(account: Account, broker: Broker, *, exclusive: bool = False)
 
 def orders_recover(account: Account, broker: Broker, *, session: date) -> None:
     """What every stage that touches orders begins with, under the account's loop lock: finish what a dead process left."""
-    left = Q(status__in=UNSENT | IN_FLIGHT) | Q(status__in=WORKING, cancel_requested=True)
-    if Order.objects.filter(left, account=account).exists():
+    if rows_read(Order, ("id",), LEFT_BEHIND, account.pk):
         orders_resolve(account, broker, exclusive=True)
         orders_send_ready(account, broker, session=session)
 

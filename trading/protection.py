@@ -12,17 +12,26 @@ from datetime import date
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q
 
 from quant_site.core.models import Account
 from quant_site.core.types import Side
 from signals_app.models import TradingSignal
-from signals_app.states import SignalStatus
 from trading.brokers.base import Broker
 from trading.models import Order, Position
 from trading.orders import order_cancel, order_create, order_send
-from trading.states import OPEN, UNSENT, OrderStatus
+from trading.rows import rows_read
+from trading.states import OPEN, UNSENT
 from trading.vocabulary import PROTECTIVE, REDUCING, OrderType, Purpose, TimeInForce
+
+# Trades of which a leg failed while another was filled.
+BROKEN_TRADES = (
+    "account_id = %s AND signal_status = 'FAILED'"
+    " AND id IN (SELECT signal_id FROM positions WHERE account_id = %s AND exit_session IS NULL)"
+)
+EXITING = (
+    "account_id = %s AND position_id IS NOT NULL AND purpose IN ('EXIT', 'STOP', 'TARGET')"
+    " AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL', 'EXPIRED') ORDER BY id"
+)
 
 
 @dataclass(frozen=True)
@@ -88,36 +97,36 @@ def closing_side(position: Position) -> Side:
 def _plan(account: Account) -> Plan:
     plan = Plan()
     existing = _existing(account)
-    columns = ("pk", "quantity", "stop_price", "target_price", "signal__signal_status")
-    positions = Position.objects.filter(account=account, exit_session=None).order_by("strategy__key", "group", "symbol", "pk")
-    for pk, quantity, stop, target, signal_status in positions.values_list(*columns):
-        orders = existing.pop(pk, [])
-        exits = [order for order in orders if order.purpose == Purpose.EXIT]
-        leaving = any(order.status in OPEN for order in exits)
-        # A trade that came about in part, or an exit that found no market: the end is decided, whatever the prices do.
-        if not leaving and (exits or signal_status == SignalStatus.FAILED):
-            plan.make.append((pk, Purpose.EXIT))
-            leaving = True
-        wanted = {} if leaving else {Purpose.STOP: stop, Purpose.TARGET: target}
-        for purpose in (Purpose.STOP, Purpose.TARGET):
-            level = wanted.get(purpose)
-            having = [order for order in orders if order.purpose == purpose and order.status in OPEN]
-            right = [order for order in having if order.level == level and order.remaining == abs(quantity)][:1]
-            plan.cancel += [order.pk for order in having if order not in right]
-            if level is not None and not right:
-                plan.make.append((pk, purpose))
+    failed = {row[0] for row in rows_read(TradingSignal, ("id",), BROKEN_TRADES, account.pk, account.pk)}
+    columns = ("id", "quantity", "stop_price", "target_price", "signal_id")
+    for pk, quantity, stop, target, signal in rows_read(Position, columns, "account_id = %s AND exit_session IS NULL", account.pk):
+        _plan_position(plan, pk, abs(quantity), {Purpose.STOP: stop, Purpose.TARGET: target}, existing.pop(pk, []), signal in failed)
     for orders in existing.values():
         plan.cancel += [order.pk for order in orders if order.status in OPEN]
     return plan
 
 
+def _plan_position(plan: Plan, pk: int, quantity: Decimal, levels: dict, orders: list[WorkingOrder], broken: bool) -> None:
+    exits = [order for order in orders if order.purpose == Purpose.EXIT]
+    leaving = any(order.status in OPEN for order in exits)
+    # A trade that came about in part, or an exit that found no market: the end is decided, whatever the prices do.
+    if not leaving and (exits or broken):
+        plan.make.append((pk, Purpose.EXIT))
+        leaving = True
+    for purpose, level in levels.items():
+        wanted = None if leaving else level
+        having = [order for order in orders if order.purpose == purpose and order.status in OPEN]
+        right = [order for order in having if order.level == wanted and order.remaining == quantity][:1]
+        plan.cancel += [order.pk for order in having if order not in right]
+        if wanted is not None and not right:
+            plan.make.append((pk, purpose))
+
+
 def _existing(account: Account) -> dict[int, list[WorkingOrder]]:
     """By position: what is open, and what tells that an exit was decided and expired."""
-    expired_exit = Q(status=OrderStatus.EXPIRED, purpose=Purpose.EXIT, position__exit_session=None)
-    rows = Order.objects.filter(Q(status__in=OPEN) | expired_exit, account=account, purpose__in=REDUCING, position__isnull=False)
-    columns = ("position_id", "pk", "purpose", "status", "quantity", "filled_quantity", "stop_price", "limit_price")
+    columns = ("position_id", "id", "purpose", "status", "quantity", "filled_quantity", "stop_price", "limit_price")
     existing = defaultdict(list)
-    for position, pk, purpose, status, quantity, filled, stop, limit in rows.order_by("pk").values_list(*columns):
+    for position, pk, purpose, status, quantity, filled, stop, limit in rows_read(Order, columns, EXITING, account.pk):
         existing[position].append(WorkingOrder(pk, purpose, status, quantity - filled, stop if stop is not None else limit))
     return existing
 
@@ -128,12 +137,17 @@ def _make(session: date, wanted: list[tuple[int, Purpose]]) -> list[Order]:
     positions = Position.objects.select_related("strategy", "signal__strategy", "account").in_bulk({pk for pk, _ in wanted})
     busy = set(Order.objects.filter(position__in=positions, status__in=OPEN, purpose__in=REDUCING).values_list("position_id", "purpose"))
     made = []
-    for pk, purpose in wanted:
+    for pk, purpose in sorted(wanted, key=lambda pair: _made_in_order(positions[pair[0]], pair[1])):
         hindered = any((pk, other) in busy for other in ((purpose,) if purpose in PROTECTIVE else REDUCING))
         if not hindered:
             position = positions[pk]
             made.append(position_exit(position, session=session) if purpose is Purpose.EXIT else _protection(position, purpose, session))
     return made
+
+
+def _made_in_order(position: Position, purpose: Purpose) -> tuple:
+    """An order that depends on no row's number."""
+    return (position.strategy.key if position.strategy else "", position.group, position.symbol, position.entry_session, purpose)
 
 
 def _protection(position: Position, purpose: Purpose, session: date) -> Order:
