@@ -96,7 +96,12 @@ def _bounds(schema: dict) -> str:
 def loop_runs(account: Account):
     """Runs of the account, newest first, with their stages and the time they took."""
     stages = Prefetch("stages", LoopStage.objects.order_by("position"))
-    return LoopRun.objects.filter(account=account).annotate(wall_ms=Sum("stages__wall_ms")).prefetch_related(stages)
+    return (
+        LoopRun.objects.filter(account=account)
+        .annotate(wall_ms=Sum("stages__wall_ms"))
+        .order_by("-session", "-id")
+        .prefetch_related(stages)
+    )
 
 
 def loop_run_detail(run: LoopRun) -> dict:

@@ -7,7 +7,7 @@ language. What is not known here is shown as it was stored.
 from decimal import Decimal, InvalidOperation
 from functools import cache
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from analytics.phrases import translated
@@ -15,6 +15,7 @@ from quant_site.core.models import LoopRun, LoopStage
 from signals_app.models import DIRECTION_LABELS
 from signals_app.models import STATUS_LABELS as SIGNAL_LABELS
 from strategies.catalogue import CATALOGUE
+from strategies.models import StrategyRun
 from trading.models.orders import SIDE_LABELS
 from trading.models.orders import STATUS_LABELS as ORDER_LABELS
 
@@ -124,7 +125,7 @@ FIELDS = {
     "status": _("status"),
     "drafts": _("drafts"),
     "why": _("why"),
-    "created": _("created"),
+    "created": pgettext_lazy("count", "created"),
     "expired": _("expired"),
     "validated": _("passed"),
     "rejected": _("rejected"),
@@ -170,7 +171,7 @@ ORDER_REASONS = {
 
 def status_labels() -> dict[str, str]:
     """Labels of every status a signal, an order or a run can have."""
-    runs = {**dict(LoopRun.Status.choices), **dict(LoopStage.Status.choices)}
+    runs = {**dict(StrategyRun.Status.choices), **dict(LoopRun.Status.choices), **dict(LoopStage.Status.choices)}
     return {str(key): str(label) for key, label in {**runs, **ORDER_LABELS, **SIGNAL_LABELS, **DIRECTION_LABELS, **SIDE_LABELS}.items()}
 
 

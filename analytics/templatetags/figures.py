@@ -1,6 +1,6 @@
 """Figures as a trader reads them: thousands separators, a sign beside the colour, a dash with its reason.
 
-Every filter answers "—" for None: an undefined number is never shown as 0.
+Every filter answers "—" for what is absent: an undefined number is never shown as 0.
 """
 
 from decimal import Decimal
@@ -17,6 +17,11 @@ register = template.Library()
 DASH = "—"
 MINUS = "−"
 NEW_YORK = ZoneInfo("America/New_York")
+
+
+def absent(value) -> bool:
+    """None, or the empty text that a template makes of what is not there."""
+    return value is None or value == ""
 
 
 def number(value, places: int, *, signed: bool = False) -> str:
@@ -39,25 +44,25 @@ def _toned(value, text: str, places: int) -> SafeString:
 @register.filter
 def money(value):
     """1,234.50"""
-    return DASH if value is None else number(value, 2)
+    return DASH if absent(value) else number(value, 2)
 
 
 @register.filter
 def gain(value):
     """+1,234.50 with its colour."""
-    return DASH if value is None else _toned(value, number(value, 2, signed=True), 2)
+    return DASH if absent(value) else _toned(value, number(value, 2, signed=True), 2)
 
 
 @register.filter
 def percent(value, places=2):
     """A ratio as 12.34%."""
-    return DASH if value is None else number(Decimal(str(value)) * 100, int(places)) + "%"
+    return DASH if absent(value) else number(Decimal(str(value)) * 100, int(places)) + "%"
 
 
 @register.filter
 def change(value, places=2):
     """A ratio as +12.34% with its colour."""
-    if value is None:
+    if absent(value):
         return DASH
     scaled = Decimal(str(value)) * 100
     return _toned(scaled, number(scaled, int(places), signed=True) + "%", int(places))
@@ -66,18 +71,18 @@ def change(value, places=2):
 @register.filter
 def depth(value):
     """A drawdown as −12.34%, without colour: it is never good news."""
-    return DASH if value is None else number(Decimal(str(value)) * 100, 2) + "%"
+    return DASH if absent(value) else number(Decimal(str(value)) * 100, 2) + "%"
 
 
 @register.filter
 def ratio(value, places=2):
-    return DASH if value is None else number(value, int(places))
+    return DASH if absent(value) else number(value, int(places))
 
 
 @register.filter
 def price(value):
     """Two decimals, four where the price has more than cents."""
-    if value is None:
+    if absent(value):
         return DASH
     exact = round(Decimal(str(value)), 4)
     return number(exact, 2 if exact == round(exact, 2) else 4)
@@ -86,7 +91,7 @@ def price(value):
 @register.filter
 def shares(value):
     """A quantity: whole where it is whole."""
-    if value is None:
+    if absent(value):
         return DASH
     exact = Decimal(str(value))
     return number(exact, 0 if exact == exact.to_integral() else 4)
@@ -95,13 +100,13 @@ def shares(value):
 @register.filter
 def new_york(moment, pattern="%m-%d %H:%M"):
     """A time on the exchange's clock."""
-    return DASH if moment is None else moment.astimezone(NEW_YORK).strftime(pattern)
+    return DASH if absent(moment) else moment.astimezone(NEW_YORK).strftime(pattern)
 
 
 @register.filter
 def seconds(milliseconds):
     """12 ms, 3.4 s"""
-    if milliseconds is None:
+    if absent(milliseconds):
         return DASH
     return f"{milliseconds:,.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:,.1f} s"
 
@@ -161,7 +166,7 @@ def chip(status, label=""):
 @register.filter
 def points(value):
     """A ratio as percentage points without the sign of per cent, for dense tables."""
-    if value is None:
+    if absent(value):
         return DASH
     scaled = Decimal(str(value)) * 100
     return _toned(scaled, number(scaled, 1, signed=True), 1)

@@ -23,7 +23,7 @@
     autoSize: true,
     layout: { attributionLogo: false, fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 11, panes: { enableResize: false } },
     localization: { locale: monthNames, dateFormat: "yyyy-MM-dd" },
-    rightPriceScale: { borderVisible: false },
+    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.1, bottom: 0.08 } },
     timeScale: { borderVisible: false, fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.01, lockVisibleTimeRangeOnResize: true },
     crosshair: { mode: 1, vertLine: { labelVisible: true }, horzLine: { labelVisible: true } },
     handleScroll: { vertTouchDrag: false, mouseWheel: false },
