@@ -12,6 +12,7 @@ from signals_app.models import SignalOutcome, TradingSignal
 
 class OutcomeInline(RecordInline, StackedInline):
     model = SignalOutcome
+    ordering = ("signal",)
 
 
 @admin.register(TradingSignal)

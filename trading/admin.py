@@ -266,3 +266,9 @@ class PaperActivityAdmin(PaperAdmin):
     list_filter = (("kind", ChoicesDropdownFilter), SESSION)
     search_fields = ("account_id", "symbol")
     date_hierarchy = "session"
+
+
+@admin.register(models.PaperFence)
+class PaperFenceAdmin(PaperAdmin):
+    list_display = ("account_id", "client_order_id", "fence")
+    search_fields = ("account_id", "client_order_id")
