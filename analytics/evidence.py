@@ -3,11 +3,12 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
 
 from django.db.models import Count, Sum
 
 from analytics import findings
-from analytics.evaluation import Held, closed_trades
 from analytics.findings import Observation
 from quant_site.core.models import Account
 from quant_site.core.types import Direction
@@ -52,10 +53,12 @@ def window_read(account: Account, session: date) -> Window | None:
 
 
 def observations(account: Account, window: Window) -> list[Observation]:
-    """Everything the window gives reason to notice, in a fixed order."""
+    """Everything the window gives reason to notice, in a fixed order. It ends with the account's last snapshot: what is
+    open is valued as it stands now.
+    """
     strategies = dict(Strategy.objects.order_by("key").values_list("pk", "key"))
     looks = [
-        *_trade_looks(account, window, strategies),
+        *_trade_looks(account, window),
         *_signal_looks(account, window, strategies),
         *_slippage_looks(account, window),
         (findings.behind_benchmark, window.returns, window.benchmark_returns, window.benchmark),
@@ -66,19 +69,35 @@ def observations(account: Account, window: Window) -> list[Observation]:
     return sorted((one for one in seen if one is not None), key=lambda one: (one.scope, one.code))
 
 
-def _trade_looks(account: Account, window: Window, strategies: dict[int, str]) -> list[tuple]:
-    rows = Position.objects.filter(account=account, exit_session__gte=window.trades_from, exit_session__lte=window.session)
-    rows = rows.filter(strategy__isnull=False).order_by("exit_session", "symbol", "strategy__key")
+class Opened(NamedTuple):
+    """A position that was opened within the window, closed since or not."""
+
+    id: int
+    strategy__key: str
+    signal_id: int | None
+    entry_cost: Decimal
+    realized_pnl: Decimal
+    dividends: Decimal
+    unrealized_pnl: Decimal
+    exit_reason: str
+
+
+def _trade_looks(account: Account, window: Window) -> list[tuple]:
+    rows = Position.objects.filter(account=account, entry_session__gte=window.trades_from, strategy__isnull=False)
+    rows = rows.order_by("entry_session", "symbol", "strategy__key")
     stopped: dict[str, list[float]] = defaultdict(list)
     others: dict[str, list[float]] = defaultdict(list)
-    legs = []
-    for *held, exit_reason in rows.values_list(*Held._fields, "exit_reason"):
-        legs.append(leg := Held(*held))
-        (stopped if exit_reason == Purpose.STOP else others)[strategies[leg.strategy_id]].append(float(leg.result))
+    results: dict[tuple, Decimal] = defaultdict(Decimal)
+    costs: dict[tuple, Decimal] = defaultdict(Decimal)
+    for leg in (Opened(*row) for row in rows.values_list(*Opened._fields)):
+        result, trade = leg.realized_pnl + leg.dividends + leg.unrealized_pnl, (leg.strategy__key, leg.signal_id or -leg.id)
+        (stopped if leg.exit_reason == Purpose.STOP else others)[leg.strategy__key].append(float(result))
+        results[trade] += result
+        costs[trade] += abs(leg.entry_cost)
     returns: dict[str, list[float]] = defaultdict(list)
-    for trade in closed_trades(account, legs):
-        if trade.cost:
-            returns[strategies[trade.strategy_id]].append(float(trade.result / trade.cost))
+    for trade, result in results.items():
+        if costs[trade]:
+            returns[trade[0]].append(float(result / costs[trade]))
     losing = [(findings.losing_strategy, scope, returns[scope]) for scope in sorted(returns)]
     return losing + [(findings.stops_too_often, scope, stopped[scope], others[scope]) for scope in sorted(stopped)]
 

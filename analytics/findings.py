@@ -32,11 +32,11 @@ class Code(StrEnum):
 # Message and suggestion, formatted with the evidence; pages translate the templates by their code.
 TEXTS: dict[Code, tuple[str, str]] = {
     Code.LOSING_STRATEGY: (
-        "{scope} lost {effect:.2f} % of cost a trade over {n} trades (interval {low:.2f} to {high:.2f} %).",
+        "{scope} made {effect:.2f} % of cost a trade over {n} trades (interval {low:.2f} to {high:.2f} %).",
         "Review the strategy's premise and costs, lower its weight, or switch it off.",
     ),
     Code.BEHIND_BENCHMARK: (
-        "The account fell behind {benchmark} by {effect:.2f} basis points a session over {n} sessions (interval {low:.2f} to {high:.2f}).",
+        "The account made {effect:.2f} basis points a session against {benchmark} over {n} sessions (interval {low:.2f} to {high:.2f}).",
         "Compare exposure and costs with holding the benchmark.",
     ),
     Code.REJECTIONS_DOMINATE: (
@@ -45,7 +45,7 @@ TEXTS: dict[Code, tuple[str, str]] = {
     ),
     Code.STOPS_TOO_OFTEN: (
         "{scope} was stopped out of {effect:.0f} % of {n} positions (interval {low:.0f} to {high:.0f} %); "
-        "its other exits pay for {bearable:.0f} %.",
+        "what the others make pays for {bearable:.0f} %.",
         "Test a wider stop or stricter entries as a challenger.",
     ),
     Code.SLIPPAGE_ABOVE_MODEL: (
@@ -86,7 +86,10 @@ def shared_confidence(looks: int) -> float:
 
 
 def losing_strategy(scope: str, returns: Sequence[float], confidence: float) -> Observation | None:
-    """`returns`: net result of each closed trade over what its entries cost."""
+    """`returns`: net result of each trade over what its entries cost, open ones at their mark.
+
+    Closed trades alone would slander whoever cuts losses and lets gains run: its losses close first.
+    """
     if len(returns) < FEWEST_TRADES:
         return None
     mean = mean_estimate(returns, confidence)
@@ -131,9 +134,9 @@ def rejections_dominate(scope: str, entries: int, codes: Mapping[str, int], conf
 
 
 def stops_too_often(scope: str, stopped: Sequence[float], others: Sequence[float], confidence: float) -> Observation | None:
-    """Net results of positions that their stop closed, and of those that left otherwise.
+    """Net results of positions that their stop closed, and of the others; open ones at their mark.
 
-    With a mean loss L at the stop and a mean gain G of the other exits, the strategy breaks even when a share
+    With a mean loss L at the stop and a mean gain G of the others, the strategy breaks even when a share
     G/(G + L) is stopped out: more is too often, whatever the share itself is.
     """
     n = len(stopped) + len(others)

@@ -23,7 +23,7 @@ from strategies.services import version_create
 
 FEWEST_SESSIONS = 60
 # Smaller changes wait until they add up: a version a week that moves a weight by a hair is noise to its reader.
-SMALLEST_CHANGE = 0.005
+SMALLEST_CHANGE = 0.01
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class AdaptiveOptimizer:
             belief = weights.hedge(belief, [gain for gain, _ in gains])
         current = [candidate.weight for candidate in candidates]
         target = weights.step(current, belief)
-        moves = bool(np.abs(target - current).max() >= SMALLEST_CHANGE)
+        moves = bool(np.abs(target - current).max() >= SMALLEST_CHANGE - weights.UNIT / 2)
         budget = float(sum(current))
         band = [round(share * budget / len(candidates), 6) for share in (weights.LOWEST, weights.HIGHEST)]
         for candidate, share, (gain, volatility), after in zip(candidates, belief, gains, target.tolist(), strict=True):

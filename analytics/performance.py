@@ -16,7 +16,7 @@ from quant_site.core.models import Account
 from quant_site.market.sessions import next_session
 from signals_app.models import SignalOutcome
 from strategies.models import Strategy
-from trading.models import Position
+from trading.models import EquitySnapshot, Position
 from trading.reconcile import books_check
 
 EXTREMES = 5
@@ -56,9 +56,14 @@ class PerformanceAnalyzer:
 
     @transaction.atomic
     def identify_improvement_opportunities(self, session: date) -> list[Finding]:
-        """Findings of the week that ends with `session`; none on other sessions. Running it again changes nothing."""
+        """Findings of the week that ends with `session`; none on other sessions. Running it again changes nothing.
+
+        A session that later ones have followed keeps its findings: the positions have moved on.
+        """
         if not is_week_end(session):
             return []
+        if EquitySnapshot.objects.filter(account=self.account, snapshot_date__gt=session).exists():
+            return list(Finding.objects.filter(account=self.account, session=session).order_by("scope", "code"))
         window = window_read(self.account, session)
         seen = observations(self.account, window) if window else []
         return findings_record(account=self.account, session=session, observations=seen)

@@ -1,7 +1,7 @@
 """Writes of judgements. Each makes the rows of one account and session what they should be: running it twice changes nothing."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db import models, transaction
@@ -14,6 +14,8 @@ from quant_site.core.types import optional, ratio, score
 from strategies.models import ParameterVersion, Strategy
 
 NEVER_COMPARED = {"id", "created_at"}
+# The last session of a week lies at most eight days after that of the week before, when holidays move both.
+LONGEST_WEEK = 8
 
 
 @transaction.atomic
@@ -76,8 +78,14 @@ def strategy_statistics_update(*, account: Account, rows: Iterable[DailyPerforma
 
 @transaction.atomic
 def findings_record(*, account: Account, session: date, observations: list[Observation]) -> list[Finding]:
-    """Store what a week's evaluation noticed and announce what is new; answers all findings of the session."""
+    """Store what a week's evaluation noticed; answers all findings of the session.
+
+    `evidence` says since when it has been noticed week after week, and only what the week before did not notice is
+    announced.
+    """
     strategies = dict(Strategy.objects.values_list("key", "pk"))
+    week_before = Finding.objects.filter(account=account, session__lt=session, session__gte=session - timedelta(days=LONGEST_WEEK))
+    known = {(scope, code): evidence for scope, code, evidence in week_before.order_by("session").values_list("scope", "code", "evidence")}
     rows = [
         Finding(
             account=account,
@@ -86,7 +94,7 @@ def findings_record(*, account: Account, session: date, observations: list[Obser
             session=session,
             code=str(seen.code),
             message=seen.message[:255],
-            evidence=seen.evidence,
+            evidence=seen.evidence | _persistence(known.get((seen.scope, str(seen.code))), session),
             effect=optional(score, seen.effect),
             effect_low=optional(score, seen.low),
             effect_high=optional(score, seen.high),
@@ -96,9 +104,15 @@ def findings_record(*, account: Account, session: date, observations: list[Obser
     ]
     existing = Finding.objects.filter(account=account, session=session)
     new = rows_sync(existing, rows, ("scope", "code"))
-    if new:
-        events_publish([("finding", finding_event(row)) for row in new], account=account)
+    announced = [row for row in new if (row.scope, row.code) not in known]
+    if announced:
+        events_publish([("finding", finding_event(row)) for row in announced], account=account)
     return list(existing.order_by("scope", "code"))
+
+
+def _persistence(before: dict | None, session: date) -> dict:
+    """Since when something has been noticed, and in how many weeks, given the evidence of the week before."""
+    return {"since": before["since"], "weeks": before["weeks"] + 1} if before else {"since": str(session), "weeks": 1}
 
 
 def finding_event(finding: Finding) -> dict:

@@ -21,7 +21,8 @@ CLIP = 6.0
 LOWEST, HIGHEST = 0.5, 2.0
 LARGEST_STEP = 0.02
 PLACES = 12
-STEP_PLACES = 6
+UNIT = 1e-4
+SLACK = 1e-6
 
 
 def prior(weights: Sequence[float], volatilities: Sequence[float]) -> np.ndarray:
@@ -58,13 +59,15 @@ def step(current: Sequence[float], belief: Sequence[float], largest: float = LAR
     """The next weights (K,): as near to budget·belief as the band and the largest step of a week allow.
 
     Band: [0.5, 2]·budget/K. A weight that a person set outside of it may stay or return, not go further out. The
-    result is the point of the allowed box with the same sum that is nearest in least squares; six decimals.
+    result is the point of the allowed box with the same sum that is nearest in least squares, in moves of whole basis
+    points.
     """
     now, p = _vector(current, "weights"), _vector(belief, "belief")
     budget = now.sum()
     low = np.minimum(now, np.maximum(LOWEST * budget / now.size, now - largest))
     high = np.maximum(now, np.minimum(HIGHEST * budget / now.size, now + largest))
-    return _rounded_to_sum(_project(budget * p / p.sum(), low, high, budget), now, low, high)
+    moves = _whole_moves(_project(budget * p / p.sum(), low, high, budget) - now, low - now, high - now)
+    return np.where(moves == 0, now, np.round(now + moves * UNIT, PLACES))
 
 
 def _project(target: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> np.ndarray:
@@ -79,20 +82,17 @@ def _project(target: np.ndarray, low: np.ndarray, high: np.ndarray, total: float
     return np.clip(target - above, low, high)
 
 
-def _rounded_to_sum(weights: np.ndarray, current: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Whole millionths with the sum of `current`: what rounding leaves over goes, one by one, where there is room."""
-    unit = 10**STEP_PLACES
-    whole = np.floor(weights * unit + 1e-6).astype(np.int64)
-    missing = round(float(current.sum()) * unit) - int(whole.sum())
-    ceiling, floor = np.floor(high * unit + 1e-6).astype(np.int64), np.ceil(low * unit - 1e-6).astype(np.int64)
-    while missing:
-        room = np.flatnonzero(whole < ceiling) if missing > 0 else np.flatnonzero(whole > floor)
-        if not room.size:
-            break
-        taken = room[: abs(missing)]
-        whole[taken] += np.sign(missing)
-        missing -= int(np.sign(missing)) * taken.size
-    return whole / unit
+def _whole_moves(moves: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """`moves` in whole units that sum to 0, within [low, high] (which contains 0): rounded, then the odd units go where
+    rounding took most and there is room.
+    """
+    least, most = np.ceil(low / UNIT - SLACK), np.floor(high / UNIT + SLACK)
+    whole = np.clip(np.rint(moves / UNIT), least, most)
+    while odd := -whole.sum():
+        room = whole < most if odd > 0 else whole > least
+        want = np.sign(odd) * (moves / UNIT - whole)
+        whole[np.argmax(np.where(room, want, -np.inf))] += np.sign(odd)
+    return whole
 
 
 def _vector(values: Sequence[float], what: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from analytics.findings import Code
 from analytics.models import Finding
 from analytics.performance import PerformanceAnalyzer, is_week_end
 from analytics.selectors import findings_latest
+from analytics.services import findings_record
 from quant_site.core.models import OutboxEvent
 from signals_app.models import TradingSignal
 from strategies.models import StrategyRun
@@ -71,7 +72,7 @@ def test_findings_are_stored_with_their_evidence_and_announced_once(history):
     assert stored[0].evidence["benchmark"] == "SPY"
     assert stored[1].effect_high < 0
     assert stored[1].evidence["n"] > 20
-    assert "turtle lost" in stored[1].message
+    assert "turtle made -9" in stored[1].message
     again = analyzer.identify_improvement_opportunities(WEEK_END)
     assert [(row.pk, row.message) for row in again] == [(row.pk, row.message) for row in stored]
     assert OutboxEvent.objects.filter(type="finding").count() == 3
@@ -124,12 +125,32 @@ def test_what_other_accounts_did_is_not_seen(history):
     assert window_read(History(account_id="empty").account, WEEK_END) is None
 
 
-def test_what_came_after_the_session_is_not_seen(history):
+def test_a_week_that_others_followed_keeps_its_findings(history):
     early = next(day for day in reversed(SESSIONS[: LAST - 15]) if is_week_end(day))
-    before = observations(history.account, window_read(history.account, early))
-    assert Position.objects.filter(exit_session__gt=early).update(realized_pnl=D("99999"), exit_reason="EXIT")
-    assert Fill.objects.filter(session__gt=early).update(slippage=D("99999"))
-    assert observations(history.account, window_read(history.account, early)) == before != []
+    kept = Finding.objects.create(account=history.account, scope="ALL", session=early, code="BEHIND_BENCHMARK", message="as it was then")
+    assert PerformanceAnalyzer(history.account).identify_improvement_opportunities(early) == [kept]
+    assert Finding.objects.count() == 1
+
+
+def test_what_is_noticed_week_after_week_says_since_when_and_is_announced_once(history):
+    (seen,) = [one for one in observations(history.account, window_read(history.account, WEEK_END)) if one.code == Code.LOSING_STRATEGY]
+    weeks = [day for day in SESSIONS if is_week_end(day)][:5]
+    for week in (0, 1, 2, 4):
+        (row,) = findings_record(account=history.account, session=weeks[week], observations=[seen])
+        since = 0 if week < 4 else 4
+        assert row.evidence == seen.evidence | {"since": str(weeks[since]), "weeks": week + 1 - since}
+    assert OutboxEvent.objects.filter(type="finding").count() == 2
+
+
+def test_a_strategy_whose_gains_are_still_open_is_not_called_losing(history):
+    assert ("turtle", Code.LOSING_STRATEGY) in codes(history)
+    for n in range(20):
+        Position.objects.create(
+            account=history.account, strategy=history.strategy("turtle"), signal=history.signal(f"G{n}"), group=f"G{n}", symbol=f"G{n}",
+            direction="LONG", quantity=10, cost=500, entry_cost=500, unrealized_pnl=1000, entry_session=history.days[n], entry_price=50,
+            last_entry_price=50, peak_quantity=10, entry_quantity=10,
+        )  # fmt: skip
+    assert ("turtle", Code.LOSING_STRATEGY) not in codes(history)
 
 
 def test_the_window_reaches_back_a_year_of_sessions_and_no_further():

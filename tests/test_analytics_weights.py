@@ -60,15 +60,16 @@ def test_a_belief_that_is_none_is_refused(belief, gains):
 
 @settings(max_examples=100, deadline=None)
 @given(weight_lists, st.data())
-def test_a_step_keeps_the_budget_to_the_millionth_and_the_largest_step(current, data):
+def test_a_step_moves_whole_basis_points_and_keeps_the_budget_the_band_and_the_largest_step(current, data):
     belief = data.draw(st.lists(st.floats(0.001, 1), min_size=len(current), max_size=len(current)))
     after, now = weights.step(current, belief), np.array(current)
-    assert round(after.sum() * 1e6) == round(now.sum() * 1e6)
+    assert after.sum() == pytest.approx(now.sum(), abs=1e-9)
+    assert (after - now) * 1e4 == pytest.approx(np.rint((after - now) * 1e4), abs=1e-6)
     assert np.abs(after - now).max() <= weights.LARGEST_STEP + 1e-9
     low, high = 0.5 * now.sum() / now.size, 2 * now.sum() / now.size
     # Within the band it stays there; outside of it, it does not go further out.
-    assert (after >= np.minimum(low, now) - 1e-6).all()
-    assert (after <= np.maximum(high, now) + 1e-6).all()
+    assert (after >= np.minimum(low, now) - 1e-9).all()
+    assert (after <= np.maximum(high, now) + 1e-9).all()
 
 
 def nearest_by_trying_every_corner(target, low, high, total):
@@ -93,19 +94,19 @@ def test_a_step_is_the_nearest_allowed_point(seed):
     belief, budget = rng.dirichlet(np.ones(k)), now.sum()
     low = np.minimum(now, np.maximum(0.5 * budget / k, now - 0.02))
     high = np.maximum(now, np.minimum(2 * budget / k, now + 0.02))
-    assert weights.step(now, belief) == pytest.approx(nearest_by_trying_every_corner(budget * belief, low, high, budget), abs=2e-6)
+    assert weights.step(now, belief) == pytest.approx(nearest_by_trying_every_corner(budget * belief, low, high, budget), abs=1.5e-4)
 
 
 def test_weights_settle_at_the_edge_of_the_band_however_strong_the_belief():
     current = np.full(4, 0.25)
     for _ in range(100):
         current = weights.step(current, [0.97, 0.01, 0.01, 0.01])
-    assert current.tolist() == pytest.approx([0.5, 1 / 6, 1 / 6, 1 / 6], abs=2e-6)
+    assert current.tolist() == pytest.approx([0.5, 1 / 6, 1 / 6, 1 / 6], abs=1e-4)
 
 
 def test_a_weight_that_a_person_set_outside_the_band_returns_by_steps():
     after = weights.step([0.9, 0.1], [0.5, 0.5])
-    assert after.tolist() == pytest.approx([0.88, 0.12])
+    assert after.tolist() == pytest.approx([0.88, 0.12], abs=1e-9)
 
 
 def test_the_same_input_gives_the_same_weights():
