@@ -16,6 +16,7 @@ from quant_site.core.models import Account
 from quant_site.core.services import audit_record, event_publish, events_publish
 from quant_site.core.types import Mode, Side, optional, price, quantity
 from trading.models import Order, OrderEvent, Position
+from trading.rows import row_insert
 from trading.states import OrderStatus, check_transition
 from trading.vocabulary import OrderType, Purpose, TimeInForce
 
@@ -109,8 +110,8 @@ def order_create(
 def _insert(order: Order, actor) -> Order:
     try:
         with transaction.atomic():
-            order.save(force_insert=True)
-            OrderEvent.objects.create(order=order, sequence=1, from_status="", to_status=order.status)
+            row_insert(order)
+            row_insert(OrderEvent(order=order, sequence=1, from_status="", to_status=order.status))
             event_publish(type="order.created", payload=order_event(order), account=order.account_id)
             if order.mode == Mode.REAL or actor != "system":
                 audit_record(action="ORDER_CREATE", actor=actor, account=order.account_id, resource=order, details=order_event(order))
@@ -186,7 +187,8 @@ def _write(order: Order, events: list[OrderEvent], **fields) -> None:
         raise Conflict("order_moved", f"Order {order.pk} is no longer {order.status}: read it again.", id=order.pk)
     for name, value in values.items():
         setattr(order, name, value)
-    OrderEvent.objects.bulk_create(events)
+    for event in events:
+        row_insert(event)
 
 
 @transaction.atomic

@@ -46,6 +46,7 @@ LEFT_BEHIND = (
     "account_id = %s AND (status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN')"
     " OR (status IN ('ACKED', 'PARTIAL') AND cancel_requested)) LIMIT 1"
 )
+OPEN_AROUND = "account_id = %s AND symbol = %s AND id <> %s AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
 RELEASED = {"lease_owner": "", "lease_until": None}
 
 
@@ -149,8 +150,8 @@ def orders_sync(account: Account, broker: Broker, session: date) -> list[Fill]:
 def _claim(order: Order, broker: Broker) -> bool:
     """Make the order ours to send, or deny it. Durable: this has committed when the broker is called, or it raises."""
     state = Account.objects.select_for_update().values_list("state", flat=True).get(pk=order.account_id)
-    around = Order.objects.filter(account_id=order.account_id, symbol=order.symbol, status__in=OPEN).exclude(pk=order.pk)
-    others = list(around.values_list("status", "purpose", "side", "quantity", "filled_quantity"))
+    columns = ("status", "purpose", "side", "quantity", "filled_quantity")
+    others = rows_read(Order, columns, OPEN_AROUND, order.account_id, order.symbol, order.pk)
     if any(status == OrderStatus.UNKNOWN for status, *_ in others):
         return False
     reducing = order.purpose in REDUCING
@@ -183,8 +184,10 @@ def _claim(order: Order, broker: Broker) -> bool:
 def _against(order: Order, others: list[tuple]) -> Decimal:
     """Shares of the symbol on the other side: held and not being closed, or about to be opened."""
     sign = Side(order.side).sign
-    open_positions = Position.objects.filter(account_id=order.account_id, symbol=order.symbol, exit_session__isnull=True)
-    held = sum(open_positions.values_list("quantity", flat=True), Decimal(0))
+    positions = rows_read(
+        Position, ("quantity",), "account_id = %s AND symbol = %s AND exit_session IS NULL", order.account_id, order.symbol
+    )
+    held = sum((row[0] for row in positions), Decimal(0))
     for _, purpose, side, quantity, filled in others:
         if purpose == Purpose.EXIT:
             held += Side(side).sign * (quantity - filled)

@@ -15,7 +15,6 @@ from functools import cached_property
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q
 
 from quant_site.core.errors import Conflict, NotFound
 from quant_site.core.types import Mode, Side, money
@@ -25,12 +24,15 @@ from trading.brokers.base import Ack, Activity, BrokerFill, BrokerOrder, BrokerR
 from trading.brokers.costs import CostModel
 from trading.brokers.paper_session import PaperSession, SessionBars
 from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
+from trading.rows import row_insert, rows_read
 from trading.vocabulary import OrderType
 
 LEVERAGE = 2
 Phase, Status = PaperAccount.Phase, PaperOrder.Status
 # How far a session has come, in the order it happens; `CLOSED` of the same session is its end.
 NOT_OPENED, OPENED, TRADED, CLOSED = range(4)
+# Entries that wait, and exits of one symbol that are sure to trade.
+ENTERING_OR_LEAVING = "account_id = %s AND status = 'WORKING' AND (NOT reducing OR (symbol = %s AND order_type = 'MKT'))"
 ORDER_FIELDS = (
     "client_order_id", "status", "quantity", "limit_price", "stop_price", "filled_quantity", "average_fill_price", "commission",
     "split_ratio", "reason",
@@ -53,8 +55,7 @@ class PaperBroker:
         PaperAccount.objects.get_or_create(account_id=account_id, defaults={"cash": money(cash)})
 
     def positions(self, account_id: str) -> dict[str, Decimal]:
-        rows = PaperHolding.objects.filter(account_id=account_id).order_by("symbol")
-        return dict(rows.values_list("symbol", "quantity"))
+        return dict(rows_read(PaperHolding, ("symbol", "quantity"), "account_id = %s ORDER BY symbol", account_id))
 
     def cash(self, account_id: str) -> Decimal:
         return self._account(account_id).cash
@@ -68,9 +69,8 @@ class PaperBroker:
         knows better.
         """
         with transaction.atomic():
-            known = PaperOrder.objects.filter(client_order_id=request.client_order_id).values_list("status", "reason").first()
-            known = known or self._take(request)
-        status, reason = known
+            known = rows_read(PaperOrder, ("status", "reason"), "client_order_id = %s", request.client_order_id)
+            status, reason = known[0] if known else self._take(request)
         if status == Status.REJECTED:
             code, _, message = reason.partition(": ")
             raise BrokerRefused(code, message)
@@ -175,9 +175,9 @@ class PaperBroker:
         account = PaperAccount.objects.select_for_update().filter(pk=request.account_id).first()
         if account is None:
             raise BrokerRefused("NO_ACCOUNT", f"There is no paper account {request.account_id}.")
-        fence = PaperFence.objects.filter(pk=request.client_order_id).values_list("fence", flat=True).first()
-        if fence is not None and request.fence <= fence:
-            raise BrokerUnclear("FENCED", f"A sender with fence {fence} or less was given up; this one has {request.fence}.")
+        fences = rows_read(PaperFence, ("fence",), "client_order_id = %s", request.client_order_id)
+        if fences and request.fence <= fences[0][0]:
+            raise BrokerUnclear("FENCED", f"A sender with fence {fences[0][0]} or less was given up; this one has {request.fence}.")
         reason = self._refusal(account, request) or ""
         order = PaperOrder(
             account_id=request.account_id,
@@ -195,7 +195,7 @@ class PaperBroker:
             reason=reason[:255],
             session=_trades_after(account, request),
         )
-        order.save(force_insert=True)
+        row_insert(order)
         return order.status, order.reason
 
     def _refusal(self, account: PaperAccount, request: OrderRequest) -> str | None:
@@ -215,9 +215,7 @@ class PaperBroker:
 
     def _refusal_of_entry(self, account: PaperAccount, request: OrderRequest, price: Decimal) -> str | None:
         holdings = self.positions(account.pk)
-        own_exits = Q(reducing=True, symbol=request.symbol, order_type=OrderType.MARKET)
-        working = PaperOrder.objects.filter(Q(reducing=False) | own_exits, account_id=account.pk, status=Status.WORKING)
-        rows = list(working.values_list("symbol", "side", "quantity", "reducing"))
+        rows = rows_read(PaperOrder, ("symbol", "side", "quantity", "reducing"), ENTERING_OR_LEAVING, account.pk, request.symbol)
         left = holdings.get(request.symbol, Decimal(0)) + sum(Side(side).sign * quantity for _, side, quantity, exits in rows if exits)
         if left * Side(request.side).sign < 0:
             return f"OPPOSITE_HOLDING: {left:f} {request.symbol} are held: an opening {request.side} would turn through zero."

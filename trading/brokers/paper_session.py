@@ -30,6 +30,7 @@ from quant_site.market.sessions import session_close, session_open
 from trading.accounting import split_ratio
 from trading.brokers.costs import CostModel
 from trading.models.paper import PaperAccount, PaperActivity, PaperFill, PaperHolding, PaperOrder
+from trading.rows import row_insert
 from trading.vocabulary import OrderType, TimeInForce
 
 Status = PaperOrder.Status
@@ -238,7 +239,7 @@ class PaperSession:
         order.status, order.reason = (Status.FILLED, "") if complete else (Status.CANCELLED, "NOTHING_TO_REDUCE")
         order.filled_quantity, order.average_fill_price, order.commission = shares, paid, commission
         order.save(update_fields=["status", "reason", "filled_quantity", "average_fill_price", "commission"])
-        PaperFill.objects.create(
+        fill = PaperFill(
             account_id=self.account.pk,
             fill_id=f"{order.client_order_id}-{self.session:%Y%m%d}",
             order=order,
@@ -248,6 +249,7 @@ class PaperSession:
             commission=commission,
             filled_at=session_open(self.session) if at_open else session_close(self.session),
         )
+        row_insert(fill)
         return True
 
 
