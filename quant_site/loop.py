@@ -20,6 +20,7 @@ from quant_site.core import clock
 from quant_site.core.errors import DataMissing, NotAllowed, QuantError
 from quant_site.core.locks import exclusive
 from quant_site.core.models import Account, LoopRun, LoopStage
+from quant_site.core.rows import row_insert, row_update
 from quant_site.core.services import events_publish
 from quant_site.market.panel import Panel
 from quant_site.market.selectors import panel_load, universe_symbols
@@ -58,6 +59,7 @@ class QuantTradingLoop:
         self.strategies, self.signals = StrategyEngine(), SignalEngine(account)
         self.session: date | None = None
         self.recorded: dict[str, str] = {}
+        self.opened = False
 
     def stages(self) -> tuple[Stage, ...]:
         return (
@@ -76,10 +78,11 @@ class QuantTradingLoop:
     def run(self, session: date) -> LoopRun:
         """Run or resume the pass over `session`; a pass that is done changes nothing. Raises what a stage raised."""
         self.session = session
-        run = LoopRun.objects.filter(account=self.account, session=session).first() or self._begin()
-        if run.status == LoopRun.Status.DONE:
-            return run
-        self.recorded = dict(run.stages.values_list("name", "status"))
+        known = LoopRun.objects.filter(account=self.account, session=session).first()
+        if known and known.status == LoopRun.Status.DONE:
+            return known
+        self.recorded = dict(known.stages.values_list("name", "status")) if known else {}
+        run = known or self._begin()
         for position, stage in enumerate(self.stages()):
             if self.recorded.get(stage.name, LoopStage.Status.FAILED) == LoopStage.Status.FAILED:
                 self._perform(run, position, stage)
@@ -143,9 +146,12 @@ class QuantTradingLoop:
     # --- how a stage is run and recorded
 
     def _begin(self) -> LoopRun:
-        if not LoopRun.objects.filter(account=self.account).exists():
+        if not self.opened:
             account_open(account=self.account, broker=self.broker, session=self.session)
-        return LoopRun.objects.create(account=self.account, session=self.session, kind=self.kind, started_at=clock.now())
+            self.opened = True
+        run = LoopRun(account=self.account, session=self.session, kind=self.kind, started_at=clock.now())
+        row_insert(run)
+        return run
 
     def _risk_context(self):
         return risk_context_build(account=self.account, session=self.session, panel=self.panel)
@@ -174,7 +180,7 @@ class QuantTradingLoop:
         if name in self.recorded:
             run.stages.filter(name=name).update(**values)
         else:
-            LoopStage.objects.bulk_create([LoopStage(run=run, name=name, **values)])
+            row_insert(LoopStage(run=run, name=name, **values))
         if self.kind == LoopRun.Kind.LIVE:
             events_publish([("loop.stage", self._event(run) | {"stage": name, "status": values["status"]})], account=self.account)
 
@@ -200,7 +206,7 @@ class QuantTradingLoop:
         run.status, run.error, run.finished_at = LoopRun.Status.DONE, "", clock.now()
         run.data_as_of, run.data_source = self.session, "; ".join(sources)[:128]
         with transaction.atomic():
-            run.save(update_fields=["status", "error", "finished_at", "data_as_of", "data_source"])
+            row_update(run)
             events_publish([("loop.run", self._event(run) | {"status": run.status})], account=self.account)
         return run
 

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from quant_site.core.errors import InvalidInput
 from quant_site.core.models import Account, AuditLog, OutboxEvent
+from quant_site.core.rows import rows_insert
 
 
 def audit_record(*, action: str, actor="system", account=None, resource=None, details=None, ip_address="", user_agent="") -> AuditLog:
@@ -31,7 +32,7 @@ def event_publish(*, type: str, payload: dict, account=None) -> None:
 def events_publish(events: list[tuple[str, dict]], *, account=None) -> None:
     """Write several events `(type, payload)` of one account in one statement."""
     account_id = getattr(account, "pk", account) or ""
-    OutboxEvent.objects.bulk_create([OutboxEvent(type=type, payload=payload, account_id=account_id) for type, payload in events])
+    rows_insert([OutboxEvent(type=type, payload=payload, account_id=account_id) for type, payload in events])
 
 
 @transaction.atomic
