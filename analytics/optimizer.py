@@ -14,12 +14,14 @@ from analytics import weights
 from analytics.evaluation import Totals
 from analytics.models import Adaptation, DailyPerformance
 from analytics.performance import is_week_end
-from analytics.services import adaptation_record
+from analytics.services import adaptations_record
 from quant_site.core.models import Account
+from quant_site.core.types import ratio
 from strategies.models import ParameterVersion, Strategy
 from strategies.parameters import account_overrides, merged_params
 from strategies.registry import REGISTRY
 from strategies.services import version_create
+from trading.rows import rows_read
 
 FEWEST_SESSIONS = 60
 # Smaller changes wait until they add up: a version a week that moves a weight by a hair is noise to its reader.
@@ -54,8 +56,9 @@ class AdaptiveOptimizer:
                 "skipped": f"Weights need two or more strategies with {FEWEST_SESSIONS} sessions of returns: there are {len(candidates)}.",
                 "candidates": [candidate.strategy.key for candidate in candidates],
             }
-        self._decide(session, candidates)
-        return summary(self._decisions(session))
+        rows = self._decide(session, candidates)
+        adaptations_record(account=self.account, rows=rows)
+        return summary(rows)
 
     def _decisions(self, session: date) -> list[Adaptation]:
         return list(Adaptation.objects.filter(account=self.account, session=session).select_related("strategy").order_by("strategy__key"))
@@ -74,7 +77,7 @@ class AdaptiveOptimizer:
             candidates.append(Candidate(row.strategy, weight, record.n, record.deviation))
         return [candidate for candidate in candidates if candidate.weight > 0 and candidate.spread > 0]
 
-    def _decide(self, session: date, candidates: list[Candidate]) -> None:
+    def _decide(self, session: date, candidates: list[Candidate]) -> list[Adaptation]:
         last, belief = self._belief(session, candidates)
         gains = self._gains(session, last, candidates)
         if last is not None:
@@ -84,6 +87,7 @@ class AdaptiveOptimizer:
         moves = bool(np.abs(target - current).max() >= SMALLEST_CHANGE - weights.UNIT / 2)
         budget = float(sum(current))
         band = [round(share * budget / len(candidates), 6) for share in (weights.LOWEST, weights.HIGHEST)]
+        rows = []
         for candidate, share, (gain, volatility), after in zip(candidates, belief, gains, target.tolist(), strict=True):
             evidence = {
                 "belief": float(share),
@@ -95,7 +99,8 @@ class AdaptiveOptimizer:
                 "band": band,
                 "target": after,
             }
-            self._apply(session, candidate, after if moves else candidate.weight, evidence)
+            rows.append(self._decision(session, candidate, after if moves else candidate.weight, evidence))
+        return rows
 
     def _belief(self, session: date, candidates: list[Candidate]) -> tuple[date | None, np.ndarray]:
         """When the weights were last judged, and the belief from then; at first the inverse-volatility prior.
@@ -120,11 +125,13 @@ class AdaptiveOptimizer:
     def _gains(self, session: date, last: date | None, candidates: list[Candidate]) -> list[tuple[float, float | None]]:
         """(volatility-normalised return since `last`, the daily volatility of the 60 sessions until then) of each."""
         since = last or session
-        rows = DailyPerformance.objects.filter(account=self.account, session__lte=session, session__gt=since - timedelta(days=120))
-        rows = rows.filter(strategy__in=[candidate.strategy.pk for candidate in candidates], daily_return__isnull=False)
         series: dict[int, list[tuple[date, float]]] = {candidate.strategy.pk: [] for candidate in candidates}
-        for pk, day, change in rows.order_by("session").values_list("strategy_id", "session", "daily_return"):
-            series[pk].append((day, float(change)))
+        where = """account_id = %s AND session > %s AND session <= %s AND strategy_id IS NOT NULL AND daily_return IS NOT NULL
+            ORDER BY session"""
+        names = ("strategy_id", "session", "daily_return")
+        for pk, day, change in rows_read(DailyPerformance, names, where, self.account.pk, since - timedelta(days=120), session):
+            if pk in series:
+                series[pk].append((day, float(change)))
         gains = []
         for candidate in candidates:
             days = series[candidate.strategy.pk]
@@ -134,7 +141,8 @@ class AdaptiveOptimizer:
             gains.append((weights.normalised(week, volatility or 0.0), volatility))
         return gains
 
-    def _apply(self, session: date, candidate: Candidate, after: float, evidence: dict) -> None:
+    def _decision(self, session: date, candidate: Candidate, after: float, evidence: dict) -> Adaptation:
+        """The decision about one strategy, with the new version where the weight changes."""
         version: ParameterVersion | None = None
         reason = f"Kept: the weights would move by less than {SMALLEST_CHANGE}."
         if after != candidate.weight:
@@ -148,12 +156,12 @@ class AdaptiveOptimizer:
                 evidence=evidence,
                 session=session,
             )
-        adaptation_record(
+        return Adaptation(
             account=self.account,
             strategy=candidate.strategy,
             session=session,
-            before=candidate.weight,
-            after=after,
+            weight_before=ratio(candidate.weight),
+            weight_after=ratio(after),
             version=version,
             evidence=evidence,
             reason=reason,

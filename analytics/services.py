@@ -10,8 +10,8 @@ from analytics.findings import Observation
 from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
 from quant_site.core.models import Account
 from quant_site.core.services import events_publish
-from quant_site.core.types import optional, ratio, score
-from strategies.models import ParameterVersion, Strategy
+from quant_site.core.types import optional, score
+from strategies.models import Strategy
 
 NEVER_COMPARED = {"id", "created_at"}
 # The last session of a week lies at most eight days after that of the week before, when holidays move both.
@@ -121,31 +121,12 @@ def finding_event(finding: Finding) -> dict:
 
 
 @transaction.atomic
-def adaptation_record(
-    *,
-    account: Account,
-    strategy: Strategy,
-    session: date,
-    before: float,
-    after: float,
-    version: ParameterVersion | None,
-    evidence: dict,
-    reason: str,
-) -> Adaptation:
-    """Store one decision of the optimiser about a strategy's weight, taken or not, and announce it if taken."""
-    row = Adaptation.objects.create(
-        account=account,
-        strategy=strategy,
-        session=session,
-        weight_before=ratio(before),
-        weight_after=ratio(after),
-        version=version,
-        evidence=evidence,
-        reason=reason,
-    )
-    if version is not None:
-        events_publish([("adaptation", adaptation_event(row))], account=account)
-    return row
+def adaptations_record(*, account: Account, rows: list[Adaptation]) -> None:
+    """Store the optimiser's decisions of one session, taken or not, and announce those that changed a weight."""
+    Adaptation.objects.bulk_create(rows)
+    taken = [row for row in rows if row.version_id is not None]
+    if taken:
+        events_publish([("adaptation", adaptation_event(row)) for row in taken], account=account)
 
 
 def adaptation_event(row: Adaptation) -> dict:
