@@ -50,6 +50,9 @@ class AiEvaluation(Advice):
         ]
         verbose_name, verbose_name_plural = _("AI evaluation"), _("AI evaluations")
 
+    def __str__(self):
+        return f"{self.symbol} {self.direction}"
+
 
 class AdviceLedgerEntry(Advice):
     """Every evaluation ever made, append-only: advice that is overwritten cannot be scored."""
@@ -67,3 +70,6 @@ class AdviceLedgerEntry(Advice):
         ordering = ["-id"]
         indexes = [models.Index(fields=["account", "symbol"], name="idx_ledger_account_symbol")]
         verbose_name, verbose_name_plural = _("advice"), _("advice ledger")
+
+    def __str__(self):
+        return f"{self.symbol} {self.direction} {self.created_at:%Y-%m-%d}"

@@ -47,6 +47,9 @@ class DailyPerformance(models.Model):
         indexes = [models.Index(fields=["account", "session"], name="idx_performance_session")]
         verbose_name, verbose_name_plural = _("daily performance"), _("daily performance")
 
+    def __str__(self):
+        return f"{self.account_id} {self.scope} {self.session}"
+
 
 class ExtremeSignal(models.Model):
     """A signal among the best or the worst so far, with what it made. The rows of one session are the whole list as it
@@ -69,6 +72,9 @@ class ExtremeSignal(models.Model):
         ordering = ["-session", "kind"]
         constraints = [models.UniqueConstraint(fields=["signal", "session", "kind"], name="uk_extreme_signal")]
         verbose_name, verbose_name_plural = _("extreme signal"), _("extreme signals")
+
+    def __str__(self):
+        return f"{self.session} {self.kind} {self.realized_pnl}"
 
 
 class Finding(models.Model):
@@ -94,6 +100,9 @@ class Finding(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "scope", "session", "code"], name="uk_finding")]
         verbose_name, verbose_name_plural = _("finding"), _("findings")
 
+    def __str__(self):
+        return f"{self.session} {self.scope} {self.code}"
+
 
 class Adaptation(models.Model):
     """A change the optimiser made, or decided not to make, with its evidence."""
@@ -115,3 +124,6 @@ class Adaptation(models.Model):
         ordering = ["-session", "strategy"]
         constraints = [models.UniqueConstraint(fields=["account", "strategy", "session"], name="uk_adaptation")]
         verbose_name, verbose_name_plural = _("adaptation"), _("adaptations")
+
+    def __str__(self):
+        return f"{self.session} {self.weight_before} → {self.weight_after}"

@@ -82,3 +82,6 @@ class SignalOutcome(models.Model):
     class Meta:
         db_table = "signal_outcomes"
         verbose_name, verbose_name_plural = _("signal outcome"), _("signal outcomes")
+
+    def __str__(self):
+        return f"{self.closed_session} {self.realized_pnl}"

@@ -110,6 +110,9 @@ class AccountStrategy(models.Model):
         constraints = [models.UniqueConstraint(fields=["strategy", "account"], name="uk_account_strategy")]
         verbose_name, verbose_name_plural = _("account's parameter version"), _("accounts' parameter versions")
 
+    def __str__(self):
+        return f"{self.account_id} {self.strategy_id}"
+
 
 class StrategyRun(models.Model):
     """One evaluation of one strategy for one account and session; `output` holds its drafts."""

@@ -85,6 +85,9 @@ class AccountMember(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "user"], name="uk_account_user")]
         verbose_name, verbose_name_plural = _("account member"), _("account members")
 
+    def __str__(self):
+        return f"{self.user_id} {self.account_id}"
+
 
 class AuditLog(models.Model):
     """Who did what to which resource. Append-only."""
@@ -106,6 +109,9 @@ class AuditLog(models.Model):
         indexes = [models.Index(fields=["account_id", "created_at"], name="idx_audit_account_time")]
         verbose_name, verbose_name_plural = _("audit entry"), _("audit log")
 
+    def __str__(self):
+        return f"{self.action_type} {self.resource_type} {self.resource_id}".strip()
+
 
 class OutboxEvent(models.Model):
     """An event written in the transaction that made it true; web processes tail this table and push it."""
@@ -121,6 +127,9 @@ class OutboxEvent(models.Model):
         ordering = ["id"]
         indexes = [models.Index(fields=["account_id", "id"], name="idx_outbox_account")]
         verbose_name, verbose_name_plural = _("event"), _("events")
+
+    def __str__(self):
+        return f"{self.type} {self.pk}"
 
 
 class LoopRun(models.Model):
@@ -181,6 +190,9 @@ class LoopStage(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="uk_stage_run_name")]
         verbose_name, verbose_name_plural = _("loop stage"), _("loop stages")
 
+    def __str__(self):
+        return self.name
+
 
 class ApiLogin(models.Model):
     """One login through the API. Its access and refresh tokens carry its id, and are worth nothing once it is revoked.
@@ -203,6 +215,9 @@ class ApiLogin(models.Model):
         ordering = ["-created_at"]
         verbose_name, verbose_name_plural = _("API login"), _("API logins")
 
+    def __str__(self):
+        return str(self.pk)
+
 
 class IdempotencyKey(models.Model):
     """The answer to an unsafe request that came with a key, so that sending it again does not do it again."""
@@ -222,3 +237,6 @@ class IdempotencyKey(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "key"], name="uk_idempotency_user_key")]
         indexes = [models.Index(fields=["created_at"], name="idx_idempotency_created")]
         verbose_name, verbose_name_plural = _("idempotency key"), _("idempotency keys")
+
+    def __str__(self):
+        return self.key

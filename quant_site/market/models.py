@@ -66,3 +66,6 @@ class BarImport(models.Model):
         db_table = "bar_imports"
         ordering = ["-id"]
         verbose_name, verbose_name_plural = _("bar import"), _("bar imports")
+
+    def __str__(self):
+        return f"{self.symbol} {self.created_at:%Y-%m-%d %H:%M}"

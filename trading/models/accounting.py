@@ -112,6 +112,9 @@ class CashEntry(models.Model):
         indexes = [models.Index(fields=["account", "session"], name="idx_cash_account_session")]
         verbose_name, verbose_name_plural = _("cash entry"), _("cash entries")
 
+    def __str__(self):
+        return f"{self.session} {self.kind} {self.amount}"
+
 
 class EquitySnapshot(models.Model):
     """The account at the close of a session."""
@@ -145,6 +148,9 @@ class EquitySnapshot(models.Model):
         ordering = ["-snapshot_date"]
         constraints = [models.UniqueConstraint(fields=["account", "snapshot_date"], name="uk_account_date")]
         verbose_name, verbose_name_plural = _("equity snapshot"), _("equity snapshots")
+
+    def __str__(self):
+        return f"{self.account_id} {self.snapshot_date}"
 
 
 class TradeJournal(models.Model):
@@ -194,3 +200,6 @@ class TradeJournal(models.Model):
         ordering = ["-exit_date", "-id"]
         indexes = [models.Index(fields=["account", "entry_date"], name="idx_journal_account_date")]
         verbose_name, verbose_name_plural = _("journal entry"), _("trade journal")
+
+    def __str__(self):
+        return f"{self.exit_date} {self.direction} {self.symbol}"

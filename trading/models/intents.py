@@ -40,6 +40,9 @@ class TradingPlan(models.Model):
         indexes = [models.Index(fields=["account", "status"], name="idx_plan_account_status")]
         verbose_name, verbose_name_plural = _("trading plan"), _("trading plans")
 
+    def __str__(self):
+        return f"{self.direction} {self.symbol}"
+
 
 class PriceAlert(models.Model):
     class Kind(models.TextChoices):
@@ -69,3 +72,6 @@ class PriceAlert(models.Model):
         ordering = ["-id"]
         indexes = [models.Index(fields=["symbol", "is_active"], name="idx_symbol_active")]
         verbose_name, verbose_name_plural = _("price alert"), _("price alerts")
+
+    def __str__(self):
+        return f"{self.symbol} {self.alert_type} {self.threshold_value.normalize():f}"

@@ -106,6 +106,9 @@ class OrderEvent(models.Model):
         constraints = [models.UniqueConstraint(fields=["order", "sequence"], name="uk_order_event_sequence")]
         verbose_name, verbose_name_plural = _("order event"), _("order events")
 
+    def __str__(self):
+        return f"{self.from_status} → {self.to_status}"
+
 
 class Fill(models.Model):
     """A part of an order that was executed, as the broker reports it. Never changed."""
@@ -130,3 +133,6 @@ class Fill(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "fill_id"], name="uk_fill_account_fill")]
         indexes = [models.Index(fields=["account", "session"], name="idx_fill_account_session")]
         verbose_name, verbose_name_plural = _("fill"), _("fills")
+
+    def __str__(self):
+        return f"{self.session} {self.side} {self.quantity.normalize():f} {self.symbol}"

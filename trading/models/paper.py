@@ -26,6 +26,9 @@ class PaperAccount(models.Model):
         db_table = "paper_accounts"
         verbose_name, verbose_name_plural = _("paper account"), _("paper accounts")
 
+    def __str__(self):
+        return self.account_id
+
 
 class PaperHolding(models.Model):
     id = models.BigAutoField(primary_key=True)
@@ -37,6 +40,9 @@ class PaperHolding(models.Model):
         db_table = "paper_holdings"
         constraints = [models.UniqueConstraint(fields=["account_id", "symbol"], name="uk_paper_holding")]
         verbose_name, verbose_name_plural = _("paper holding"), _("paper holdings")
+
+    def __str__(self):
+        return f"{self.account_id} {self.symbol}"
 
 
 class PaperOrder(models.Model):
@@ -74,6 +80,9 @@ class PaperOrder(models.Model):
         indexes = [models.Index(fields=["account_id", "status"], name="idx_paper_account_status")]
         verbose_name, verbose_name_plural = _("paper order"), _("paper orders")
 
+    def __str__(self):
+        return f"{self.side} {self.quantity.normalize():f} {self.symbol} {self.order_type}"
+
 
 class PaperFence(models.Model):
     """The paper broker's word that an order never arrived: a placement with this fence or a smaller one is refused for good."""
@@ -85,6 +94,9 @@ class PaperFence(models.Model):
     class Meta:
         db_table = "paper_fences"
         verbose_name, verbose_name_plural = _("paper fence"), _("paper fences")
+
+    def __str__(self):
+        return self.client_order_id
 
 
 class PaperFill(models.Model):
@@ -103,6 +115,9 @@ class PaperFill(models.Model):
         ordering = ["id"]
         indexes = [models.Index(fields=["account_id", "session"], name="idx_paper_fill_session")]
         verbose_name, verbose_name_plural = _("paper fill"), _("paper fills")
+
+    def __str__(self):
+        return self.fill_id
 
 
 class PaperActivity(models.Model):
@@ -128,3 +143,6 @@ class PaperActivity(models.Model):
         constraints = [models.UniqueConstraint(fields=["account_id", "activity_id"], name="uk_paper_activity")]
         indexes = [models.Index(fields=["account_id", "session"], name="idx_paper_activity_session")]
         verbose_name, verbose_name_plural = _("paper activity"), _("paper activities")
+
+    def __str__(self):
+        return f"{self.session} {self.kind} {self.symbol}"
