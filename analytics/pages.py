@@ -57,7 +57,8 @@ def _account_of(request) -> Account | None:
     wanted = request.GET.get("account")
     if wanted:
         account = account_get(user=request.user, account_id=wanted)
-        request.session[SESSION_KEY] = account.pk
+        if request.session.get(SESSION_KEY) != account.pk:
+            request.session[SESSION_KEY] = account.pk
         return account
     visible = accounts_for(request.user)
     remembered = visible.filter(pk=request.session.get(SESSION_KEY, "")).first()

@@ -44,10 +44,10 @@ SENTENCES = (
     _("The published defaults."),
     _("Switched off by hand."),
     # evaluation
-    _("{scope} lost {effect} % of cost a trade over {n} trades (interval {low} to {high} %)."),
-    _("The account fell behind {benchmark} by {effect} basis points a session over {n} sessions (interval {low} to {high})."),
+    _("{scope} made {effect} % of cost a trade over {n} trades (interval {low} to {high} %)."),
+    _("The account made {effect} basis points a session against {benchmark} over {n} sessions (interval {low} to {high})."),
     _("{rejected} of {n} entries of {scope} were rejected for {error} ({effect} %, interval {low} to {high} %)."),
-    _("{scope} was stopped out of {effect} % of {n} positions (interval {low} to {high} %); its other exits pay for {bearable} %."),
+    _("{scope} was stopped out of {effect} % of {n} positions (interval {low} to {high} %); what the others make pays for {bearable} %."),
     _("Entries of {scope} cost {effect} basis points of slippage over {n} fills (interval {low} to {high}); {modelled} are modelled."),
     _("{scope} proposed nothing in {n} sessions; it abstained in {abstained} of them."),
     _("Review the strategy's premise and costs, lower its weight, or switch it off."),
