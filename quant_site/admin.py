@@ -5,15 +5,16 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat import admin as beat
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from quant_site.core.admin import ScopedAdmin, badge
+from quant_site.core.admin import ScopedAdmin, WordsField, badge
 from quant_site.core.models import Account, AccountMember
 from quant_site.core.ratelimit import client_address
 from quant_site.core.services import account_create, account_update, audit_record
@@ -36,24 +37,9 @@ LIMITS = (
 )
 
 
-class SymbolsField(forms.CharField):
-    """A list of symbols, as words."""
-
-    widget = UnfoldAdminTextareaWidget
-
-    def prepare_value(self, value):
-        return " ".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value):
-        return sorted(set((value or "").replace(",", " ").split()))
-
-    def has_changed(self, initial, data):
-        return sorted(initial or []) != self.to_python(data)
-
-
 class AccountForm(forms.ModelForm):
-    universe = SymbolsField(
-        label=_("symbols"), required=False, help_text=_("Separated by spaces or commas. Empty: every tradable instrument.")
+    universe = WordsField(
+        label=capfirst(_("symbols")), required=False, help_text=_("Separated by commas. Empty: every tradable instrument.")
     )
 
     class Meta:
@@ -61,7 +47,7 @@ class AccountForm(forms.ModelForm):
         fields = (*IDENTITY, *TRADING, *LIMITS)
 
     def clean_universe(self):
-        return self._known(self.cleaned_data["universe"])
+        return self._known(sorted(set(self.cleaned_data["universe"])))
 
     def clean_benchmark(self):
         benchmark = self.cleaned_data["benchmark"].strip()

@@ -1,5 +1,6 @@
 """The admin's sidebar: every table, grouped as the house is."""
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
@@ -99,6 +100,10 @@ NAVIGATION = [
         _item(_("Edits in the admin"), "edit_note", "admin.logentry"),
     ),
 ]
+
+
+def favicon(request) -> str:
+    return static("img/mark.svg")
 
 
 def navigation(request) -> list[dict]:

@@ -2,16 +2,16 @@
 
 from datetime import date
 
-from django.db import transaction
 from django.db.models import Max
 from drf_spectacular.utils import extend_schema
+from kombu.exceptions import OperationalError
 from rest_framework import serializers, status
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from quant_site.core import clock
-from quant_site.core.errors import DataMissing, InvalidInput, NotAllowed
+from quant_site.core.errors import DataMissing, InvalidInput, NotAllowed, Unavailable
 from quant_site.core.idempotency import idempotent
 from quant_site.core.models import Account
 from quant_site.core.ratelimit import client_address
@@ -54,9 +54,12 @@ class LoopRunNowView(APIView):
     @extend_schema(request=RunRequestSerializer, responses={202: LoopAnswerSerializer}, tags=["loop"])
     def post(self, request):
         account, session = requested_run(request)
-        with transaction.atomic():
-            _audit(request, "LOOP_RUN", account=account, details={"session": str(session)})
-            transaction.on_commit(lambda: account_loop.delay(account.pk, session.isoformat()))
+        _audit(request, "LOOP_RUN", account=account, details={"session": str(session)})
+        # Queued before the key is kept: a queue that is down leaves no answer behind, and running twice changes nothing.
+        try:
+            account_loop.delay(account.pk, session.isoformat())
+        except OperationalError as error:
+            raise Unavailable("queue_down", "The queue takes nothing now; try again soon.") from error
         return Response({"account": account.pk, "session": session, "status": "QUEUED"}, status=status.HTTP_202_ACCEPTED)
 
 

@@ -1,5 +1,6 @@
 """Settings, all from the environment. With nothing set the embedded default runs: SQLite, file queue, database cache."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,7 +39,8 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Applications
 INSTALLED_APPS = [
-    "daphne",
+    # It takes runserver's place, for sockets; in every other process its imports would cost a second for nothing.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -237,5 +239,6 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "quant_site.admin_site.favicon"}],
     "SIDEBAR": {"show_search": True, "navigation": "quant_site.admin_site.navigation"},
 }

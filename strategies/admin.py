@@ -19,13 +19,13 @@ from strategies.permissions import may_manage_strategies
 from strategies.registry import REGISTRY
 from strategies.services import strategy_toggle, version_activate, version_create
 
-ABOUT = ("name_shown", "category", "description_shown", "disabled_reason", "signal_sources", "run_schedule")
+ABOUT = ("name_shown", "category", "description_shown", "reason_shown", "sources_shown", "run_schedule")
 STATISTICS = ("win_rate", "sharpe_ratio", "total_signals", "last_run_at")
 
 
 class VersionInline(RecordInline):
     model = ParameterVersion
-    fields = ("number", "account", "diff_line", "source", "reason", "created_by", "created_at")
+    fields = ("number", "diff_line", "source", "reason", "created_by", "created_at")
     readonly_fields = ("diff_line",)
     ordering = ("-created_at",)
     per_page = 10
@@ -36,7 +36,9 @@ class VersionInline(RecordInline):
         return changes_line(version)
 
     def get_queryset(self, request):
-        return super().get_queryset(request).select_related("account", "created_by").filter(visible_versions(request.user))
+        """Those of the scope the page shows: the house's, or an account's."""
+        scope = request.GET.get("account", "")
+        return super().get_queryset(request).select_related("account", "created_by").filter(visible_versions(request.user), scope=scope)
 
 
 def changes_line(version: ParameterVersion) -> str:
@@ -82,6 +84,14 @@ class StrategyAdmin(ScopedAdmin):
     @display(description=_("description"))
     def description_shown(self, strategy):
         return gettext(strategy.description) if strategy.description else "-"
+
+    @display(description=_("why it is disabled"))
+    def reason_shown(self, strategy):
+        return gettext(strategy.disabled_reason) if strategy.disabled_reason else "-"
+
+    @display(description=_("signal sources"))
+    def sources_shown(self, strategy):
+        return ", ".join(strategy.signal_sources) or "-"
 
     @display(description=_("implemented"), boolean=True)
     def implemented(self, strategy):

@@ -4,7 +4,7 @@ from typing import get_args
 
 from django import forms
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from pydantic.fields import FieldInfo
 from unfold.widgets import (
@@ -21,6 +21,34 @@ from strategies.parameters import effective_params, house_overrides, implementat
 from strategies.services import active_version
 
 PREFIX = "param_"
+# The names of parameters as a person reads them, for the catalogue of translations.
+LABELS = (
+    gettext_noop("add n"),
+    gettext_noop("adx limit"),
+    gettext_noop("adx window"),
+    gettext_noop("atr window"),
+    gettext_noop("entry window"),
+    gettext_noop("fast"),
+    gettext_noop("fast entry"),
+    gettext_noop("fast exit"),
+    gettext_noop("formation months"),
+    gettext_noop("max holding"),
+    gettext_noop("max units"),
+    gettext_noop("n window"),
+    gettext_noop("open sigma"),
+    gettext_noop("pairs"),
+    gettext_noop("short"),
+    gettext_noop("skip after winner"),
+    gettext_noop("slow"),
+    gettext_noop("slow entry"),
+    gettext_noop("slow exit"),
+    gettext_noop("stop atr"),
+    gettext_noop("stop n"),
+    gettext_noop("trading months"),
+    gettext_noop("weight"),
+    gettext_noop("width"),
+    gettext_noop("window"),
+)
 OVERRIDDEN = "ring-2 ring-primary-500"
 
 

@@ -39,7 +39,7 @@ def shown(client, url) -> dict:
     form = client.get(url).context["adminform"].form
     values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
     values = {name: getattr(value, "pk", value) for name, value in values.items()}
-    values["universe"] = " ".join(values.get("universe") or [])
+    values["universe"] = ", ".join(values.get("universe") or [])
     return {name: "on" if value is True else value for name, value in values.items() if value not in (None, False)}
 
 
@@ -111,24 +111,25 @@ def test_no_account_can_be_removed(root, world):
 
 def test_a_draft_of_the_journal_is_completed_by_a_person(root, world):
     url = reverse("admin:trading_tradejournal_change", args=[world.journal.pk])
-    body = {"execution_quality": 4, "emotion_state": "calm", "mistake_tags": '["late"]', "lesson_learned": "Wait."}
+    body = {"execution_quality": 4, "emotion_state": "calm", "mistake_tags": "late, greedy", "lesson_learned": "Wait."}
     assert root.post(url, body).status_code == 302
     world.journal.refresh_from_db()
     assert (world.journal.journal_status, world.journal.lesson_learned) == ("COMPLETED", "Wait.")
+    assert world.journal.mistake_tags == ["late", "greedy"]
     assert world.journal.realized_pnl == Decimal("12.34")
     assert AuditLog.objects.filter(action_type="JOURNAL_COMPLETED", actor="root").count() == 1
 
 
 def test_facts_of_a_trade_cannot_be_rewritten_in_the_journal(root, world):
     url = reverse("admin:trading_tradejournal_change", args=[world.journal.pk])
-    root.post(url, {"mistake_tags": "[]", "realized_pnl": "9999", "symbol": "GOOG"})
+    root.post(url, {"mistake_tags": "", "realized_pnl": "9999", "symbol": "GOOG"})
     world.journal.refresh_from_db()
     assert (world.journal.realized_pnl, world.journal.symbol) == (Decimal("12.34"), "AAPL")
 
 
 def test_a_reviewed_entry_stands(root, world):
     type(world.journal).objects.filter(pk=world.journal.pk).update(journal_status="REVIEWED")
-    assert root.post(reverse("admin:trading_tradejournal_change", args=[world.journal.pk]), {"mistake_tags": "[]"}).status_code == 403
+    assert root.post(reverse("admin:trading_tradejournal_change", args=[world.journal.pk]), {"mistake_tags": ""}).status_code == 403
 
 
 def test_an_alert_is_made_changed_and_removed_with_audit_entries(root, world):

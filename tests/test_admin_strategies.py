@@ -6,6 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from quant_site.core.models import AuditLog
+from strategies.forms import LABELS
 from strategies.models import ParameterVersion, Strategy
 from strategies.parameters import effective_params
 from strategies.registry import REGISTRY
@@ -64,6 +65,10 @@ def test_every_parameter_has_a_field_with_its_bounds_and_value(root, key):
         if "minimum" in schema:
             assert (shown[name].min_value, shown[name].max_value) == (schema["minimum"], schema["maximum"])
         assert shown[name].initial == schema["default"]
+
+
+def test_every_parameter_has_a_name_that_can_be_translated():
+    assert {name.replace("_", " ") for code in REGISTRY.values() for name in code.Params.model_fields} == set(LABELS)
 
 
 def test_the_form_as_shown_saves_without_making_a_version(root, world):
@@ -146,7 +151,7 @@ def test_switching_off_needs_a_reason_and_leaves_an_audit_entry(root, world):
 
 def test_a_strategy_that_is_declared_only_shows_why_and_no_form(root):
     planned = Strategy.objects.get(key="iron_condor")
-    response = root.get(change_url(planned))
+    response = root.get(change_url(planned), headers={"Accept-Language": "en"})
     assert planned.disabled_reason in response.content.decode()
     assert not response.context["adminform"].form.fields
     assert root.post(change_url(planned), {"enabled": "on"}).status_code == 403

@@ -1,11 +1,19 @@
 """Steering strategies over REST: parameters, versions, on and off; and requests that are done once."""
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
+from kombu.exceptions import OperationalError
 
 from quant_site.core.models import AuditLog, IdempotencyKey
+from quant_site.loop import loop_lock
+from quant_site.market.selectors import panel_load
 from strategies.models import ParameterVersion, Strategy, StrategyRun
 from strategies.parameters import effective_params
 from tests.api_world import build_world, make_signal
+from trading.brokers import broker_for
+from trading.executor import OrderExecutor
 
 pytestmark = pytest.mark.django_db
 
@@ -132,18 +140,28 @@ def test_a_session_that_cannot_run_is_refused_with_what_to_do(world, session, st
 
 
 @pytest.mark.usefixtures("bundled_market")
-def test_asking_for_the_loop_queues_it_once_the_request_is_committed(world, monkeypatch, django_capture_on_commit_callbacks):
+def test_asking_for_the_loop_queues_it_once(world, monkeypatch):
     sent = []
     monkeypatch.setattr("quant_site.api.account_loop.delay", lambda *args: sent.append(args))
     client, body = world.client("owner"), {"account": "FUND-1", "session": "2013-02-28"}
-    with django_capture_on_commit_callbacks(execute=True):
-        first = client.post("/api/v1/loop/run", body, format="json", headers={"Idempotency-Key": "k-1"})
-        again = client.post("/api/v1/loop/run", body, format="json", headers={"Idempotency-Key": "k-1"})
-        assert sent == []
+    first = client.post("/api/v1/loop/run", body, format="json", headers={"Idempotency-Key": "k-1"})
+    again = client.post("/api/v1/loop/run", body, format="json", headers={"Idempotency-Key": "k-1"})
     assert first.status_code == again.status_code == 202
     assert first.json() == again.json() == {"account": "FUND-1", "session": "2013-02-28", "status": "QUEUED"}
     assert again["Idempotency-Replayed"] == "true"
     assert sent == [("FUND-1", "2013-02-28")]
+
+
+@pytest.mark.usefixtures("bundled_market")
+def test_a_queue_that_is_down_is_said_and_the_key_stays_free(world, monkeypatch):
+    def refuse(*args):
+        raise OperationalError("down")
+
+    monkeypatch.setattr("quant_site.api.account_loop.delay", refuse)
+    body = {"account": "FUND-1", "session": "2013-02-28"}
+    answer = world.client("owner").post("/api/v1/loop/run", body, format="json", headers={"Idempotency-Key": "k-1"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "queue_down")
+    assert not IdempotencyKey.objects.exists()
 
 
 def test_the_loop_of_a_replay_is_not_run_on_the_live_clock(world):
@@ -158,6 +176,33 @@ def test_a_pending_signal_can_be_taken_back_once_and_again(world):
     assert client.post(url).json()["status"] == "CANCELLED"
     assert client.post(url).json()["status"] == "CANCELLED"
     assert AuditLog.objects.filter(action_type="SIGNAL_CANCEL").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("bundled_market")
+def test_a_signal_on_its_way_is_called_back_from_the_broker(world):
+    panel, session = panel_load(), date(2013, 2, 27)
+    broker = broker_for(world.account, panel)
+    broker.open_account(world.account.pk, Decimal(100_000))
+    signal = make_signal(world.account, world.strategy, symbol="MSFT", status="VALIDATED", session=session)
+    OrderExecutor(world.account, broker, session, panel).execute_signal_batch([signal])
+    signal.refresh_from_db()
+    assert signal.signal_status == "EXECUTING"
+    answer = world.client("trader").post(f"/api/v1/signals/{signal.pk}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
+    order = signal.orders.get()
+    assert order.status == "CANCELLED"
+    assert broker.orders(world.account.pk, [order.client_order_id])[order.client_order_id].status == "CANCELLED"
+    assert AuditLog.objects.filter(actor="trader", action_type="SIGNAL_CANCEL").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("bundled_market")
+def test_a_signal_is_not_called_back_while_the_loop_of_its_account_runs(world):
+    signal = make_signal(world.account, world.strategy, symbol="MSFT", status="EXECUTING")
+    with loop_lock(world.account):
+        answer = world.client("trader").post(f"/api/v1/signals/{signal.pk}/cancel")
+    assert (answer.status_code, answer.json()["code"]) == (409, "busy")
 
 
 def test_a_signal_that_has_ended_cannot_be_taken_back(world):

@@ -1,11 +1,13 @@
 """Admin of trading: facts are read-only; a person completes the journal, and keeps plans and alerts."""
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpResponseRedirect
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter, RangeDateTimeFilter
 
-from quant_site.core.admin import ACCOUNT, RecordAdmin, RecordInline, ScopedAdmin, badge, short_json
+from quant_site.core.admin import ACCOUNT, RecordAdmin, RecordInline, ScopedAdmin, WordsField, badge, short_json
 from quant_site.core.errors import QuantError
 from quant_site.core.services import audit_record
 from trading import models
@@ -128,10 +130,15 @@ class EquitySnapshotAdmin(RecordAdmin):
 # --- What a person writes
 
 
+class JournalForm(forms.ModelForm):
+    mistake_tags = WordsField(label=capfirst(_("mistakes")), required=False, help_text=_("Separated by commas."))
+
+
 @admin.register(models.TradeJournal)
 class TradeJournalAdmin(ScopedAdmin):
     """The system drafts a row for each closed trade; a person fills in how it felt and what it taught."""
 
+    form = JournalForm
     list_display = ("exit_date", "account", "symbol", "strategy", "direction_badge", "realized_pnl", "exit_reason", "status_badge")
     list_display_links = ("exit_date", "symbol")
     list_filter = (ACCOUNT, STRATEGY, ("journal_status", ChoicesDropdownFilter), ("exit_date", RangeDateFilter))

@@ -4,8 +4,10 @@ Records (what the system wrote about what happened) can be searched and read, ne
 their own accounts; superusers see all. Whatever can be changed is changed by a service that leaves an audit entry.
 """
 
+from collections import defaultdict
 from functools import cache
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.utils.formats import number_format
@@ -13,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter, RangeDateTimeFilter
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from quant_site.core import tokens
 from quant_site.core.fields import PriceField, QuantityField
@@ -21,12 +24,17 @@ from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import accounts_for
 
 # Colours of statuses, the same in every table. What is not named is grey.
-COLOURS = {
-    **dict.fromkeys(("DONE", "COMPLETED", "EXECUTED", "FILLED", "ACTIVE", "REVIEWED", "LONG", "BUY", "BEST"), "success"),
-    **dict.fromkeys(("RUNNING", "PENDING", "VALIDATED", "EXECUTING", "ACKED", "PARTIAL", "SENDING", "READY", "INTENT", "WORKING"), "info"),
-    **dict.fromkeys(("UNKNOWN", "EXPIRED", "ABSTAINED", "SKIPPED", "REDUCING", "DRAFT", "DENIED"), "warning"),
-    **dict.fromkeys(("FAILED", "REJECTED", "HALTED", "SHORT", "SELL", "WORST", "REAL"), "danger"),
-}
+COLOURS = defaultdict(
+    str,
+    {
+        **dict.fromkeys(("DONE", "COMPLETED", "EXECUTED", "FILLED", "ACTIVE", "REVIEWED", "LONG", "BUY", "BEST"), "success"),
+        **dict.fromkeys(
+            ("RUNNING", "PENDING", "VALIDATED", "EXECUTING", "ACKED", "PARTIAL", "SENDING", "READY", "INTENT", "WORKING"), "info"
+        ),
+        **dict.fromkeys(("UNKNOWN", "EXPIRED", "ABSTAINED", "SKIPPED", "REDUCING", "DRAFT", "DENIED"), "warning"),
+        **dict.fromkeys(("FAILED", "REJECTED", "HALTED", "SHORT", "SELL", "WORST", "REAL"), "danger"),
+    },
+)
 ACCOUNT = ("account", AutocompleteSelectFilter)
 
 
@@ -66,6 +74,21 @@ def number_column(field: PriceField):
         return number_format(value, places, use_l10n=True)
 
     return column
+
+
+class WordsField(forms.CharField):
+    """A JSON list of words, written with commas between them."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def prepare_value(self, value):
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value):
+        return [word.strip() for word in (value or "").split(",") if word.strip()]
+
+    def has_changed(self, initial, data):
+        return (initial or []) != self.to_python(data)
 
 
 class ScopedAdmin(ModelAdmin):

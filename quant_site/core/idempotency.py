@@ -1,7 +1,7 @@
 """`Idempotency-Key`: an unsafe request that is sent again is answered again, not done again.
 
 The key, what the request did and its answer commit in one transaction: after a crash either all of them are there or
-none is. What a request does outside the database must therefore wait for `transaction.on_commit`.
+none is. What such a request does outside the database must therefore be harmless when it is done twice.
 """
 
 import hashlib
