@@ -1,4 +1,7 @@
-"""What a process must do to die with the one that started it."""
+"""What a process must do to die with the one that started it.
+
+Run as a script, `processes.py PARENT COMMAND…` becomes COMMAND, bound to the process PARENT that started it.
+"""
 
 import ctypes
 import os
@@ -19,3 +22,12 @@ def die_with_parent(parent: int) -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the kernel had been told
         os._exit(1)
+
+
+def main(parent: str, *command: str) -> None:
+    die_with_parent(int(parent))  # the kernel remembers it across exec
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -2,22 +2,24 @@
 
 Each program leads a process group of its own, so a Ctrl-C at the terminal reaches only the supervisor, which then stops
 them in order: SIGTERM to the leader, which knows how to finish, and SIGKILL to the whole group of whoever does not.
-The kernel kills each leader when the supervisor is gone, however it went (`die_with_parent`). One thread does it all:
-a program is forked by the thread whose death the kernel watches, and no lock is held across a fork.
+The kernel kills each leader when the supervisor is gone, however it went (`quant_site.core.processes`). One thread does
+it all, because it is the death of the thread that forked which the kernel watches.
 """
 
 import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 
-from quant_site.core.processes import die_with_parent
+from quant_site.core import processes
 
+# By path, isolated from the folder it lies in (whose types.py is not Python's) and without site-packages: it starts at once.
+BIND = [sys.executable, "-I", "-S", processes.__file__]
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 STEADY_AFTER = 60.0
@@ -77,14 +79,13 @@ class Supervisor:
         for program in self.programs:
             if program.process is None and program.start_at <= now:
                 program.process = subprocess.Popen(
-                    program.command,
+                    [*BIND, str(os.getpid()), *program.command],
                     cwd=self.folder,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     env=os.environ | {"PYTHONUNBUFFERED": "1"},
                     start_new_session=True,
-                    preexec_fn=partial(_become_program, os.getpid()),
                 )
                 program.started_at = now
                 os.set_blocking(program.process.stdout.fileno(), False)
@@ -151,12 +152,6 @@ class Supervisor:
                 program.process.wait()
             with suppress(BrokenPipeError):
                 self._finish(program)
-
-
-def _become_program(supervisor: int) -> None:
-    die_with_parent(supervisor)
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _ending(code: int) -> str:

@@ -24,13 +24,15 @@ class Command(BaseCommand):
         parser.add_argument("--bind", default="127.0.0.1", help="Address to listen on (default 127.0.0.1).")
         parser.add_argument("--port", type=int, default=8000, help="Port to listen on (default 8000).")
         parser.add_argument("--workers", type=int, default=2, help="Processes that work on tasks (default 2).")
+        parser.add_argument("--prepare", action="store_true", help="First do what manage.py prepare does.")
         parser.add_argument("--grace", type=float, default=20.0, help="Seconds to finish in after Ctrl-C (default 20).")
 
-    def handle(self, *args, bind, port, workers, grace, **options):
-        self._require_database()
+    def handle(self, *args, bind, port, workers, prepare, grace, **options):
         self._require_port(bind, port)
         lock = self._require_alone()
-        call_command("createcachetable", verbosity=0)
+        if prepare:
+            call_command("prepare", stdout=self.stdout)
+        self._require_database()
         address = (bind, port)
         self.announced = False
         supervisor = Supervisor(
@@ -93,7 +95,7 @@ class Command(BaseCommand):
 
 
 def programs(bind: str, port: int, workers: int) -> list[Program]:
-    python, queue = [sys.executable, "-m"], ["celery", "-A", "quant_site.celery"]
+    python, queue = [sys.executable, "-m"], ["celery", "--quiet", "-A", "quant_site.celery"]
     level = f"--loglevel={settings.LOG_LEVEL}"
     web = ["daphne", "-v", "0", "-b", bind, "-p", str(port), "--no-server-name", "--websocket-max-message-size", "65536"]
     # A client that stopped reading is found by its missing pongs; until then what it does not read is held in memory.
