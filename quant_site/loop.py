@@ -60,6 +60,8 @@ class QuantTradingLoop:
         self.session: date | None = None
         self.recorded: dict[str, str] = {}
         self.opened = False
+        # What a stage hands to the next within one pass; a pass that resumes reads it from the database.
+        self.handed: dict[str, list] = {}
 
     def stages(self) -> tuple[Stage, ...]:
         return (
@@ -77,7 +79,7 @@ class QuantTradingLoop:
 
     def run(self, session: date) -> LoopRun:
         """Run or resume the pass over `session`; a pass that is done changes nothing. Raises what a stage raised."""
-        self.session = session
+        self.session, self.handed = session, {}
         known = LoopRun.objects.filter(account=self.account, session=session).first()
         if known and known.status == LoopRun.Status.DONE:
             return known
@@ -108,28 +110,38 @@ class QuantTradingLoop:
         runs = self.strategies.run_enabled(
             account=self.account, session=self.session, panel=self.market, holdings=holdings_build(account=self.account)
         )
+        self.handed["runs"] = runs
         return {run.strategy.key: {"status": run.status, "drafts": run.signal_count, "why": run.abstain_reason} for run in runs}
 
     def _signals(self) -> dict:
         expired = signals_expire(account=self.account, before=self.session)
-        runs = StrategyRun.objects.filter(account=self.account, session=self.session).select_related("strategy").order_by("strategy__key")
+        runs = self.handed.get("runs")
+        if runs is None:
+            runs = StrategyRun.objects.filter(account=self.account, session=self.session).select_related("strategy")
+        runs = sorted(runs, key=lambda run: run.strategy.key)
         drafts = any(run.output for run in runs)
-        created = self.signals.generate_signals(list(runs), context=self._risk_context()) if drafts else []
+        created = self.signals.generate_signals(runs, context=self._risk_context()) if drafts else []
+        self.handed["pending"] = created
         return {"created": len(created), "expired": expired}
 
     def _risk(self) -> dict:
-        pending = self.signals.get_pending_signals(self.session)
+        pending = self.handed.get("pending")
+        if pending is None:
+            pending = self.signals.get_pending_signals(self.session)
         passed = self.signals.validate_signals(pending, self._risk_context()) if pending else []
         refused = [signal for signal in pending if signal.signal_status == SignalStatus.REJECTED]
         codes = [error["code"] for signal in refused for error in signal.validation_errors]
+        self.handed["validated"] = passed
         return {"validated": len(passed), "rejected": len(refused), "codes": {code: codes.count(code) for code in sorted(set(codes))}}
 
     def _orders(self) -> dict:
-        executor = OrderExecutor(self.account, self.broker, self.session)
-        ready = TradingSignal.objects.filter(
-            account=self.account, session=self.session, signal_status__in=[SignalStatus.VALIDATED, SignalStatus.EXECUTING]
-        )
-        return executor.execute_signal_batch(list(ready.select_related("strategy").order_by("strategy__key", "symbol", "direction")))
+        ready = self.handed.get("validated")
+        if ready is None:
+            statuses = [SignalStatus.VALIDATED, SignalStatus.EXECUTING]
+            ready = TradingSignal.objects.filter(account=self.account, session=self.session, signal_status__in=statuses)
+            ready = list(ready.select_related("strategy"))
+        ready.sort(key=lambda signal: (signal.strategy.key, signal.symbol, signal.direction))
+        return OrderExecutor(self.account, self.broker, self.session).execute_signal_batch(ready)
 
     def _evaluation(self) -> dict:
         rows = PerformanceAnalyzer(self.account, broker=self.broker).evaluate_daily_performance(self.session)

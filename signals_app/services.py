@@ -1,5 +1,6 @@
 """Writes of signals. Every move is a compare-and-set against the table in `states`."""
 
+import json
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -7,10 +8,13 @@ from django.db import transaction
 
 from quant_site.core import clock
 from quant_site.core.errors import Conflict
+from quant_site.core.rows import row_insert, rows_read, rows_update
 from quant_site.core.services import audit_record, events_publish
 from quant_site.core.types import money, optional, ratio, score
 from signals_app.models import SignalOutcome, TradingSignal
 from signals_app.states import SignalStatus, check_transition
+
+WAITING = (SignalStatus.PENDING, SignalStatus.VALIDATED)
 
 
 def signal_event(signal: TradingSignal) -> dict:
@@ -29,10 +33,11 @@ def signal_event(signal: TradingSignal) -> dict:
 
 @transaction.atomic
 def signals_create(signals: list[TradingSignal], *, account) -> list[TradingSignal]:
-    """Write new signals in one statement and announce them."""
-    created = TradingSignal.objects.bulk_create(signals)
-    events_publish([("signal.created", signal_event(signal)) for signal in created], account=account)
-    return created
+    """Write new signals and announce them."""
+    for signal in signals:
+        row_insert(signal)
+    events_publish([("signal.created", signal_event(signal)) for signal in signals], account=account)
+    return signals
 
 
 @transaction.atomic
@@ -57,25 +62,25 @@ def signals_decide(signals: list[TradingSignal], *, account) -> None:
 
     Raises `Conflict`, and writes nothing, when one of them is no longer pending.
     """
-    keys = [signal.pk for signal in signals]
-    waiting = TradingSignal.objects.select_for_update().filter(pk__in=keys, signal_status=SignalStatus.PENDING)
-    if len(waiting.values_list("pk", flat=True)) != len(keys):
-        raise Conflict("signal_moved", "Some of these signals are no longer pending: read them again.", ids=keys)
+    now = clock.now()
     for signal in signals:
         check_transition(SignalStatus.PENDING, signal.signal_status)
-        signal.updated_at = clock.now()
-    TradingSignal.objects.bulk_update(signals, ["signal_status", "validation_errors", "updated_at"])
+        signal.updated_at = now
+    rows = [(str(signal.signal_status), json.dumps(signal.validation_errors), now, signal.pk) for signal in signals]
+    columns = ("signal_status", "validation_errors", "updated_at")
+    if rows_update(TradingSignal, columns, rows, where=f"signal_status = '{SignalStatus.PENDING}'") != len(rows):
+        raise Conflict("signal_moved", "Some of these signals are no longer pending: read them again.", ids=[row[-1] for row in rows])
     events_publish([("signal.moved", signal_event(signal)) for signal in signals], account=account)
 
 
 @transaction.atomic
 def signals_expire(*, account, before) -> int:
     """Expire signals of sessions before `before` that were never sent; answers how many."""
-    open_ones = TradingSignal.objects.filter(
-        account=account, signal_status__in=[SignalStatus.PENDING, SignalStatus.VALIDATED], session__lt=before
+    waiting = rows_read(
+        TradingSignal, ("id",), "account_id = %s AND signal_status IN (%s, %s) AND session < %s", account.pk, *WAITING, before
     )
-    expired = [signal_move(signal, SignalStatus.EXPIRED) for signal in open_ones.order_by("session", "pk")]
-    return len(expired)
+    late = TradingSignal.objects.filter(pk__in=[pk for (pk,) in waiting]).order_by("session", "pk") if waiting else []
+    return len([signal_move(signal, SignalStatus.EXPIRED) for signal in late])
 
 
 @transaction.atomic

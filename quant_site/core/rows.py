@@ -29,17 +29,19 @@ def rows_read(model: type[models.Model], names: tuple[str, ...], where: str, *pa
     return list(zip(*columns, strict=True))
 
 
-def rows_update(model: type[models.Model], names: tuple[str, ...], rows: Sequence[tuple]) -> None:
+def rows_update(model: type[models.Model], names: tuple[str, ...], rows: Sequence[tuple], *, where: str = "") -> int:
     """Set columns `names` of several rows; each of `rows` holds the values in that order and then the row's id.
 
-    Values are dates, times, numbers and texts, as precise as their columns.
+    Values are dates, times, numbers and texts, as precise as their columns. `where` is a further SQL condition, for a
+    compare-and-set: the answer is how many rows met it.
     """
     if not rows:
-        return
+        return 0
     connection = connections[DATABASE]
-    sql = _update(connection.vendor, model, names)
+    sql = _update(connection.vendor, model, names) + (f" AND {where}" if where else "")
     with connection.cursor() as cursor:
         cursor.executemany(sql, [[_adapt(value, connection) for value in row] for row in rows])
+        return cursor.rowcount
 
 
 def row_insert(row: models.Model) -> None:
