@@ -20,7 +20,7 @@ STATUS_LABELS = {
     SignalStatus.EXPIRED: _("Expired"),
     SignalStatus.CANCELLED: _("Cancelled"),
 }
-DIRECTION_LABELS = {Direction.LONG: _("Long"), Direction.SHORT: _("Short"), Direction.CLOSE: _("Close")}
+DIRECTION_LABELS = {Direction.LONG: _("Long"), Direction.SHORT: _("Short"), Direction.CLOSE: _("Close out")}
 
 
 class TradingSignal(models.Model):

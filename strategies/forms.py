@@ -3,6 +3,8 @@
 from typing import get_args
 
 from django import forms
+from django.utils.html import escape, format_html
+from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
@@ -49,7 +51,7 @@ LABELS = (
     gettext_noop("width"),
     gettext_noop("window"),
 )
-OVERRIDDEN = "ring-2 ring-primary-500"
+OVERRIDDEN = '<strong class="font-semibold text-primary-600 dark:text-primary-500">{}</strong>'
 
 
 class StrategyForm(forms.ModelForm):
@@ -123,17 +125,17 @@ def parameter_names(strategy: Strategy) -> list[str]:
 def parameter_field(name: str, info: FieldInfo, value) -> forms.Field:
     """One form field: by the parameter's type, within its bounds, marked where it is set apart from the default."""
     low, high = _bound(info, "ge", "gt"), _bound(info, "le", "lt")
-    mark = {"class": OVERRIDDEN} if value != info.default else {}
     common = {"label": capfirst(gettext(name.replace("_", " "))), "initial": value, "help_text": _help(info, value, low, high)}
     if info.annotation is bool:
-        return forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget(attrs=mark), **common)
+        return forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget(), **common)
     if info.annotation is int:
-        return forms.IntegerField(min_value=low, max_value=high, widget=UnfoldAdminIntegerFieldWidget(attrs=mark), **common)
+        return forms.IntegerField(min_value=low, max_value=high, widget=UnfoldAdminIntegerFieldWidget(), **common)
     if info.annotation is float:
-        widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any", **mark})
+        widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any"})
         return forms.FloatField(min_value=low, max_value=high, step_size=None, widget=widget, **common)
     options = get_args(info.annotation)  # a Literal
-    return forms.ChoiceField(choices=[(option, option) for option in options], widget=UnfoldAdminSelectWidget(attrs=mark), **common)
+    pairs = [(option, option) for option in options]
+    return forms.TypedChoiceField(choices=pairs, coerce=type(info.default), widget=UnfoldAdminSelectWidget(), **common)
 
 
 def _bound(info: FieldInfo, *names: str):
@@ -141,13 +143,13 @@ def _bound(info: FieldInfo, *names: str):
 
 
 def _help(info: FieldInfo, value, low, high) -> str:
-    parts = [gettext(info.description)] if info.description else []
-    parts.append(gettext("Default: %(value)s.") % {"value": _shown(info.default)})
+    parts = [escape(gettext(info.description))] if info.description else []
+    parts.append(escape(gettext("Default: %(value)s.") % {"value": _shown(info.default)}))
     if low is not None and high is not None:
-        parts.append(gettext("From %(low)s to %(high)s.") % {"low": low, "high": high})
+        parts.append(escape(gettext("From %(low)s to %(high)s.") % {"low": low, "high": high}))
     if value != info.default:
-        parts.append(gettext("Set apart from the default."))
-    return " ".join(parts)
+        parts.append(format_html(OVERRIDDEN, gettext("Set apart from the default.")))
+    return mark_safe(" ".join(parts))  # each part is escaped: the page shows a help text as it is
 
 
 def _shown(value) -> str:

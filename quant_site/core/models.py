@@ -175,7 +175,7 @@ class LoopStage(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(LoopRun, models.CASCADE, related_name="stages")
-    position = models.PositiveSmallIntegerField(_("position"))
+    position = models.PositiveSmallIntegerField(_("number"))
     name = models.CharField(_("stage"), max_length=32)
     status = models.CharField(_("status"), max_length=8, choices=Status.choices)
     detail = models.JSONField(_("detail"), default=dict)
