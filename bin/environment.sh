@@ -6,6 +6,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")/.." && pwd)
 cd "$root"
 venv=$root/.venv
 python=$venv/bin/python
+export PYTHONUNBUFFERED=1  # what is printed first is read first, through a pipe too
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }

@@ -1,5 +1,6 @@
 """Misconfiguration ends at boot, with an id and a hint: as Django checks, and for the entry points that run none."""
 
+import redis
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
@@ -43,3 +44,15 @@ def configuration_require() -> None:
     found = configuration_problems()
     if found:
         raise ImproperlyConfigured("\n".join(f"({message.id}) {message.msg}\n    HINT: {message.hint}" for message in found))
+
+
+def redis_problems() -> list[CheckMessage]:
+    """Whether the Redis of the settings answers. Asked when everything is started and by the doctor, not by each command."""
+    if not settings.REDIS_URL:
+        return []
+    try:
+        redis.Redis.from_url(settings.REDIS_URL, socket_timeout=3, socket_connect_timeout=3).ping()
+    except redis.RedisError as error:
+        hint = "Start it, or correct REDIS_URL, or unset it for the embedded queue and cache."
+        return [Error(f"Redis does not answer: {error}", hint=hint, id="quant.E011")]
+    return []

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
-from quant_site.checks import configuration_require
+from quant_site.checks import configuration_require, redis_problems
 from quant_site.environment import Problem
 
 
@@ -51,6 +51,13 @@ def test_what_the_environment_got_wrong_stops_servers_and_workers_too(settings):
     assert found() == ["quant.E004"]
     with pytest.raises(ImproperlyConfigured, match=r"(?s)quant\.E004.*cannot be used.*HINT: Do this"):
         configuration_require()
+
+
+def test_a_redis_that_does_not_answer_is_named_when_everything_is_started(settings):
+    settings.REDIS_URL = ""
+    assert redis_problems() == []
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    assert [message.id for message in redis_problems()] == ["quant.E011"]
 
 
 def test_a_command_names_every_problem_at_once_and_touches_nothing(tmp_path):

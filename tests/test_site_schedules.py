@@ -36,10 +36,12 @@ def test_every_job_is_seeded_once_and_a_second_start_adds_nothing():
     assert {str(row.timezone) for row in CrontabSchedule.objects.all()} == {"America/New_York"}
 
 
+@pytest.mark.django_db(transaction=True)  # the scheduler closes connections as it likes
 def test_the_first_start_of_the_scheduler_already_runs_the_jobs_it_seeds():
     assert {"refresh_technical_indicators", "worker_heartbeat"} <= set(SeededScheduler(app=app).schedule)
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "moment, name",
     [

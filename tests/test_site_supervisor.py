@@ -40,6 +40,18 @@ def descendants(pid: int) -> list[int]:
     return [one for child in children(pid) for one in (child, *descendants(child))]
 
 
+def started_with(variable: str) -> list[int]:
+    """Processes of ours with this in their environment, whoever their parent is by now."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if variable.encode() in environ.read_bytes().split(b"\0"):
+                found.append(int(environ.parent.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return [pid for pid in found if is_alive(pid)]
+
+
 def wait_for(condition, seconds: float, what: str):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -125,12 +137,10 @@ def up(tmp_path):
     process = subprocess.Popen([*manage, "up", "--port", str(port)], env=environment, stdout=log, stderr=log, cwd="/")
     process.port, process.log = port, tmp_path / "log"
     yield process
-    family = descendants(process.pid)
     process.kill()
     process.wait(10)
-    for pid in family:
-        if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
+    for pid in started_with(f"VAR_DIR={tmp_path}"):
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_no_process_is_left_when_the_worker_or_the_supervisor_is_killed(up):

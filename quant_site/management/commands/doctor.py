@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
-import redis
 import talib
 from django.conf import settings
 from django.core.cache import cache
@@ -18,7 +17,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Max
 
-from quant_site.checks import configuration_problems
+from quant_site.checks import configuration_problems, redis_problems
 from quant_site.core import clock
 from quant_site.market.models import Instrument
 from quant_site.market.sessions import last_completed_session, session_distance
@@ -90,13 +89,9 @@ def queue() -> str:
 
 
 def redis_answers() -> str:
-    if not settings.REDIS_URL:
-        return "not used"
-    try:
-        redis.Redis.from_url(settings.REDIS_URL, socket_timeout=3, socket_connect_timeout=3).ping()
-    except redis.RedisError as error:
-        raise Problem(f"does not answer ({error})", "Start it, or correct REDIS_URL, or unset it for the embedded queue.") from error
-    return "answers"
+    for message in redis_problems():
+        raise Problem(f"({message.id}) {message.msg}", message.hint)
+    return "answers" if settings.REDIS_URL else "not used"
 
 
 def indicators() -> str:

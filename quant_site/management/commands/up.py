@@ -10,6 +10,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from quant_site.checks import redis_problems
 from quant_site.management.supervisor import Program, Supervisor
 
 PORT_IN_USE = 3
@@ -30,6 +31,8 @@ class Command(BaseCommand):
     def handle(self, *args, bind, port, workers, prepare, grace, **options):
         self._require_port(bind, port)
         lock = self._require_alone()
+        for problem in redis_problems():
+            raise CommandError(f"({problem.id}) {problem.msg}\n    HINT: {problem.hint}", returncode=NOT_READY)
         if prepare:
             call_command("prepare", stdout=self.stdout)
         self._require_database()
