@@ -225,6 +225,22 @@ def violation(error: dict) -> dict:
     }
 
 
+def violations(errors: list[dict]) -> list[dict]:
+    """Failed checks, each code once: the size a limit leaves and the limit itself are two checks of one matter."""
+    said: dict[str, dict] = {}
+    for error in errors:
+        said[error.get("code", "")] = violation(error) | _too_small(error)
+    return list(said.values())
+
+
+def _too_small(error: dict) -> dict:
+    """A limit of one share is not a number to compare with: it says that the other limits leave nothing."""
+    left = error.get("value")
+    if error.get("limit") == 1 and isinstance(left, int | float) and left < 1:
+        return {"value": str(_("less than one share left")), "limit": ""}
+    return {}
+
+
 def _number(value, code: str) -> str:
     if value is None or value == "" or code in WITHOUT_NUMBERS:
         return ""
@@ -272,7 +288,7 @@ def _as_number(text: str) -> str:
 
 MODES = {"DRY_RUN": _("Simulated"), "REAL": _("Real money")}
 ORDER_TYPES = {"MKT": _("Market"), "LMT": _("Limit"), "STP": _("Stop")}
-EXITS = {"EXIT": _("Strategy"), "STOP": _("Stop"), "TARGET": _("Target")}
+EXITS = {"EXIT": _("Strategy exit"), "STOP": _("Stop"), "TARGET": _("Target")}
 
 
 def mode(code: str) -> str:

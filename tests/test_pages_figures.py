@@ -91,3 +91,11 @@ def test_nested_details_are_said_in_words():
 def test_an_unknown_code_is_shown_as_it_is():
     assert wording.violation({"code": "NEW_RULE", "message": "x"})["label"] == "NEW_RULE"
     assert wording.stage("weather") == "weather"
+
+
+def test_a_limit_that_leaves_no_share_is_said_once_in_words():
+    too_small = {"code": "STRATEGY_SHARE", "message": "x", "limit": 1, "value": 0}
+    over = {"code": "STRATEGY_SHARE", "message": "y", "limit": 22949.35, "value": 24036.27}
+    with translation.override("en"):
+        assert [shown["value"] for shown in wording.violations([too_small])] == ["less than one share left"]
+        assert [(shown["value"], shown["limit"]) for shown in wording.violations([too_small, over])] == [("24,036.27", "22,949.35")]

@@ -129,14 +129,9 @@ def facts(detail):
 
 
 @register.filter
-def violation(error):
-    """One entry of `validation_errors` as {label, numbers, message}."""
-    return wording.violation(error)
-
-
-@register.filter
-def field_label(name):
-    return wording.field(name)
+def violations(errors):
+    """`validation_errors` as [{label, value, limit, message}], each code once."""
+    return wording.violations(errors)
 
 
 @register.filter

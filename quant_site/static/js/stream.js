@@ -18,6 +18,7 @@
   /* --- a line of the feed */
   const label = (code) => words.status[code] || words.stage[code] || words.code[code] || code || "";
   const number = (value, places) => (value == null || value === "" || Number.isNaN(Number(value)) ? "" : Number(value).toLocaleString("en-US", { maximumFractionDigits: places }));
+  const signed = (value) => (value == null ? "" : `${value < 0 ? "−" : "+"}${number(Math.abs(value), 2)}`);
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: "America/New_York", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" });
 
   function when(event) {
@@ -28,14 +29,14 @@
   function sentence(type, payload) {
     const p = payload || {};
     const topic = type.split(".")[0];
-    const said = [p.symbol || p.group, label(p.direction), label(p.side), number(p.quantity, 4)];
+    const said = [p.symbol || p.group, label(p.direction), label(p.side), type === "position.closed" ? "" : number(p.quantity, 4)];
     if (p.price != null) said.push(`@ ${number(p.price, 4)}`);
     if (topic === "loop") said.unshift(p.session, label(p.stage));
     if (topic === "equity") said.push(p.session, number(p.total_equity, 2));
     if (["strategy", "adaptation", "finding"].includes(topic)) said.push(label(p.strategy || p.scope), label(p.code));
     if (topic === "adaptation") said.push(`${share(p.weight_before)} → ${share(p.weight_after)}`);
     said.push(label(p.to || p.status));
-    if (type === "position.closed") said.push(label(p.exit_reason), number(p.pnl, 2));
+    if (type === "position.closed") said.push(label(p.exit_reason), signed(p.pnl));
     if (p.errors && p.errors.length) said.push(p.errors.map(label).join(", "));
     if (topic === "account") said.push(p.message);
     if (p.error) said.push(p.error);
