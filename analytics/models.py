@@ -14,7 +14,7 @@ class DailyPerformance(models.Model):
     """The state of one strategy, or of the whole account (no strategy), judged at the close of a session."""
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="daily_performance", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="daily_performance", verbose_name=_("account"))
     strategy = models.ForeignKey(
         Strategy, models.PROTECT, null=True, blank=True, related_name="daily_performance", verbose_name=_("strategy")
     )
@@ -43,8 +43,8 @@ class DailyPerformance(models.Model):
     class Meta:
         db_table = "daily_performance"
         ordering = ["-session", "scope"]
-        constraints = [models.UniqueConstraint(fields=["account", "scope", "session"], name="uk_performance_account_scope_session")]
-        indexes = [models.Index(fields=["account", "session"], name="idx_performance_session")]
+        constraints = [models.UniqueConstraint(fields=["account", "session", "scope"], name="uk_performance")]
+        indexes = [models.Index(fields=["account", "scope", "session"], name="idx_performance_scope")]
         verbose_name, verbose_name_plural = _("daily performance"), _("daily performance")
 
     def __str__(self):
@@ -81,7 +81,7 @@ class Finding(models.Model):
     """Something the evaluation noticed: what, on what evidence, how large, and what could be done."""
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="findings", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="findings", verbose_name=_("account"))
     strategy = models.ForeignKey(Strategy, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("strategy"))
     scope = models.CharField(max_length=64, editable=False)
     session = models.DateField(_("session"))
@@ -108,7 +108,7 @@ class Adaptation(models.Model):
     """A change the optimiser made, or decided not to make, with its evidence."""
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="adaptations", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="adaptations", verbose_name=_("account"))
     strategy = models.ForeignKey(Strategy, models.PROTECT, related_name="adaptations", verbose_name=_("strategy"))
     session = models.DateField(_("session"))
     lane = models.CharField(_("lane"), max_length=16, default="WEIGHTS")

@@ -27,7 +27,7 @@ class TradingSignal(models.Model):
     """One proposal of a strategy on its way to orders. `symbol` is the trade's group: a symbol, or "A/B" for a pair."""
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="signals", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="signals", verbose_name=_("account"))
     strategy = models.ForeignKey(Strategy, models.PROTECT, related_name="signals", verbose_name=_("strategy"))
     strategy_run = models.ForeignKey(StrategyRun, models.CASCADE, null=True, blank=True, related_name="signals", verbose_name=_("run"))
     session = models.DateField(_("session"), help_text=_("The session at whose close it was decided."))
@@ -57,9 +57,10 @@ class TradingSignal(models.Model):
         ordering = ["-session", "-id"]
         constraints = [models.UniqueConstraint(fields=["strategy_run", "symbol", "direction"], name="uk_signal_run_symbol_direction")]
         indexes = [
-            models.Index(fields=["account", "signal_status"], name="idx_signal_account_status"),
+            models.Index(fields=["account", "signal_status", "session"], name="idx_signal_account_status"),
             models.Index(fields=["strategy", "created_at"], name="idx_signal_strategy"),
             models.Index(fields=["account", "session"], name="idx_signal_account_session"),
+            models.Index(fields=["account", "strategy", "session"], name="idx_signal_account_strategy"),
         ]
         verbose_name, verbose_name_plural = _("trading signal"), _("trading signals")
 

@@ -125,7 +125,7 @@ class StrategyRun(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     strategy = models.ForeignKey(Strategy, models.CASCADE, related_name="runs", verbose_name=_("strategy"))
-    account = models.ForeignKey(Account, models.CASCADE, related_name="strategy_runs", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="strategy_runs", verbose_name=_("account"))
     session = models.DateField(_("session"))
     status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.RUNNING)
     params = models.JSONField(_("parameters used"), default=dict)

@@ -43,8 +43,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 LEFT_BEHIND = (
-    "account_id = %s AND (status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN')"
-    " OR (status IN ('ACKED', 'PARTIAL') AND cancel_requested)) LIMIT 1"
+    "account_id = %s AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
+    " AND (status NOT IN ('ACKED', 'PARTIAL') OR cancel_requested) LIMIT 1"
 )
 OPEN_AROUND = "account_id = %s AND symbol = %s AND id <> %s AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
 RELEASED = {"lease_owner": "", "lease_until": None}

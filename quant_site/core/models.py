@@ -145,7 +145,7 @@ class LoopRun(models.Model):
         FAILED = "FAILED", _("Failed")
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="loop_runs", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="loop_runs", verbose_name=_("account"))
     session = models.DateField(_("session"))
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     status = models.CharField(_("status"), max_length=8, choices=Status.choices, default=Status.RUNNING)

@@ -28,7 +28,7 @@ class Position(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="positions", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="positions", verbose_name=_("account"))
     strategy = models.ForeignKey(Strategy, models.PROTECT, null=True, blank=True, related_name="positions", verbose_name=_("strategy"))
     signal = models.ForeignKey(
         TradingSignal, models.PROTECT, null=True, blank=True, related_name="positions", verbose_name=_("first signal")
@@ -96,7 +96,7 @@ class CashEntry(models.Model):
         CASH_IN_LIEU = "CASH_IN_LIEU", _("Cash in lieu")
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="cash_entries", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="cash_entries", verbose_name=_("account"))
     key = models.CharField(max_length=120)
     session = models.DateField(_("session"))
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
@@ -120,7 +120,7 @@ class EquitySnapshot(models.Model):
     """The account at the close of a session."""
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="equity_snapshots", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="equity_snapshots", verbose_name=_("account"))
     snapshot_date = models.DateField(_("session"))
     total_equity = MoneyField(_("equity"))
     cash = MoneyField(_("cash"), default=0)
@@ -169,7 +169,7 @@ class TradeJournal(models.Model):
         GREEDY = "greedy", _("Greedy")
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="journal", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="journal", verbose_name=_("account"))
     position = models.OneToOneField(
         Position, models.PROTECT, null=True, blank=True, related_name="journal_entry", verbose_name=_("position")
     )

@@ -32,7 +32,7 @@ class Order(models.Model):
     """One order to the broker, one leg of a signal. Its mode and its content never change; its status moves by table."""
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="orders", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="orders", verbose_name=_("account"))
     signal = models.ForeignKey(TradingSignal, models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("signal"))
     position = models.ForeignKey(
         "trading.Position", models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("position")
@@ -114,7 +114,7 @@ class Fill(models.Model):
     """A part of an order that was executed, as the broker reports it. Never changed."""
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, related_name="fills", verbose_name=_("account"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="fills", verbose_name=_("account"))
     order = models.ForeignKey(Order, models.PROTECT, related_name="fills", verbose_name=_("order"))
     fill_id = models.CharField(_("fill id"), max_length=80)
     session = models.DateField(_("session"))
