@@ -5,6 +5,7 @@ again over the same sessions changes nothing; and the digest of what it wrote de
 only: not on ids, not on the account's name, not on the wall clock.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,7 +119,7 @@ def replay_run(*, account: Account, start: date, end: date, progress: Callable[[
     panel = panel_load()
     sessions = replay_sessions(account, panel, start, end)
     began = time.monotonic()
-    with loop_lock(account), _fast_commits():
+    with loop_lock(account), _fast_commits(), _patient_collector():
         loop = QuantTradingLoop(account, panel, kind=LoopRun.Kind.REPLAY)
         done = set(
             LoopRun.objects.filter(account=account, status=LoopRun.Status.DONE, session__range=(sessions[0], sessions[-1])).values_list(
@@ -146,6 +147,20 @@ def _fast_commits():
     finally:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=FULL")
+
+
+@contextmanager
+def _patient_collector():
+    """What is loaded by now stays: the garbage collector need not walk through it again and again (a tenth of the time)."""
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def replay_summary(account: Account, sessions: list[date], *, seconds: float, worked: int) -> ReplaySummary:

@@ -35,8 +35,9 @@ class SignalEngine:
 
         A run that has signals already keeps them: generating twice writes nothing.
         """
-        known = set(TradingSignal.objects.filter(strategy_run__in=runs).values_list("strategy_run_id", flat=True))
-        fresh = [run for run in runs if run.pk not in known and run.output]
+        drafted = [run for run in runs if run.output]
+        known = selectors.runs_with_signals(drafted)
+        fresh = [run for run in drafted if run.pk not in known]
         history = selectors.score_history(account=self.account, before=context.session, strategy_ids={run.strategy_id for run in fresh})
         proposals = [(run, draft_from_json(item)) for run in fresh for item in run.output]
         proposals.sort(key=lambda pair: (pair[1].direction != Direction.CLOSE, pair[0].strategy.key, -pair[1].score, pair[1].group))

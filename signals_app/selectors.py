@@ -1,10 +1,11 @@
 """Reads of signals."""
 
-from collections import defaultdict
 from datetime import date
 
 from django.db.models import Count
 
+from quant_site.core.rows import rows_read
+from quant_site.core.types import Direction
 from signals_app.models import TradingSignal
 from signals_app.scoring import HISTORY_SESSIONS
 from signals_app.states import SignalStatus
@@ -20,15 +21,22 @@ def signals_pending(*, account, session: date | None = None):
 
 def score_history(*, account, before: date, strategy_ids) -> dict[int, list[float]]:
     """Scores of the latest entries of each strategy, at most `HISTORY_SESSIONS`, none at or after `before`."""
-    history: dict[int, list[float]] = defaultdict(list)
-    for strategy_id in sorted(strategy_ids):
-        history[strategy_id] = list(
-            TradingSignal.objects.filter(account=account, strategy_id=strategy_id, session__lt=before, score__isnull=False)
-            .exclude(direction="CLOSE")
-            .order_by("-session", "symbol", "direction")
-            .values_list("score", flat=True)[:HISTORY_SESSIONS]
-        )
-    return history
+    where = (
+        "account_id = %s AND strategy_id = %s AND session < %s AND score IS NOT NULL AND direction <> %s"
+        f" ORDER BY session DESC, symbol, direction LIMIT {HISTORY_SESSIONS}"
+    )
+    return {
+        strategy_id: [score for (score,) in rows_read(TradingSignal, ("score",), where, account.pk, strategy_id, before, Direction.CLOSE)]
+        for strategy_id in sorted(strategy_ids)
+    }
+
+
+def runs_with_signals(runs) -> set[int]:
+    """Ids of those of `runs` whose drafts have become signals."""
+    if not runs:
+        return set()
+    where = f"strategy_run_id IN ({', '.join(['%s'] * len(runs))})"
+    return {run_id for (run_id,) in rows_read(TradingSignal, ("strategy_run_id",), where, *(run.pk for run in runs))}
 
 
 def signal_counts(*, account) -> dict[str, int]:
