@@ -14,7 +14,7 @@ from quant_site.replay import replay_account, replay_run
 from strategies.services import strategies_seed
 
 ACCOUNT, USERNAME = "DEMO", "demo"
-FIRST, LAST = date(2009, 1, 2), date(2013, 3, 1)
+FIRST, LAST = date(2010, 1, 4), date(2013, 3, 1)
 CASH = Decimal("100000")
 
 
