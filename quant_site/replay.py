@@ -29,6 +29,7 @@ from quant_site.market.sessions import next_session, session_close, sessions_bet
 from signals_app.selectors import signal_counts
 from strategies.models import StrategyRun
 from trading.models import EquitySnapshot, Fill, Order
+from trading.reconcile import books_check
 
 # The loop runs a little after the close, when the day's bars are there.
 AFTER_CLOSE = timedelta(minutes=15)
@@ -114,7 +115,8 @@ def replay_sessions(account: Account, panel: Panel, start: date, end: date) -> l
 def replay_run(*, account: Account, start: date, end: date, progress: Callable[[list[date]], Iterator[date]] = iter) -> ReplaySummary:
     """Drive the loop over the sessions from `start` to `end` and answer the summary.
 
-    `progress` wraps the list of sessions, to show how far it is. Whatever stops it, the same call goes on from there.
+    `progress` wraps the list of sessions that are due, to show how far it is. Whatever stops it, the same call goes on
+    from there. Raises `LedgerMismatch` where cash, positions and profit do not reconcile, at the session it happens.
     """
     panel = panel_load()
     sessions = replay_sessions(account, panel, start, end)
@@ -126,12 +128,14 @@ def replay_run(*, account: Account, start: date, end: date, progress: Callable[[
                 "session", flat=True
             )
         )
+        due = [session for session in sessions if session not in done]
         with clock.use(clock.VirtualClock(session_close(sessions[0]))) as virtual:
-            for session in progress(sessions):
-                if session not in done:
-                    virtual.move_to(session_close(session) + AFTER_CLOSE)
-                    loop.run(session)
-    return replay_summary(account, sessions, seconds=time.monotonic() - began, worked=len(sessions) - len(done))
+            for session in progress(due):
+                virtual.move_to(session_close(session) + AFTER_CLOSE)
+                loop.run(session)
+        if due:
+            books_check(account=account, session=due[-1], broker=loop.broker, full=True)
+    return replay_summary(account, sessions, seconds=time.monotonic() - began, worked=len(due))
 
 
 @contextmanager

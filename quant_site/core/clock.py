@@ -30,12 +30,13 @@ class VirtualClock:
         self.at = at.astimezone(UTC)
 
 
-_clock: ContextVar = ContextVar("clock", default=RealClock())
+_WALL = RealClock()
+_clock: ContextVar = ContextVar("clock")
 
 
 def now() -> datetime:
     """The current time of whoever runs: aware, UTC."""
-    return _clock.get().now()
+    return _clock.get(_WALL).now()
 
 
 @contextmanager

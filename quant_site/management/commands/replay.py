@@ -55,4 +55,4 @@ class Command(BaseCommand):
         return owner
 
     def _bar(self, sessions):
-        return tqdm(sessions, unit="session", desc="replay", file=self.stderr, mininterval=0.5)
+        return tqdm(sessions, unit="session", desc="replay", file=self.stderr, mininterval=0.5, disable=not sessions)

@@ -52,4 +52,4 @@ class Command(BaseCommand):
         self.stdout.write(f"Login (shown once): user {USERNAME}  password {password}")
 
     def _bar(self, sessions):
-        return tqdm(sessions, unit="session", desc="replay", file=self.stderr, mininterval=0.5)
+        return tqdm(sessions, unit="session", desc="replay", file=self.stderr, mininterval=0.5, disable=not sessions)
