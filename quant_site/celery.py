@@ -1,8 +1,10 @@
 """The queue's application: `celery -A quant_site.celery worker` and `beat`."""
 
 import os
+import warnings
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import import_modules, worker_init, worker_process_init
 from django.core.exceptions import ImproperlyConfigured
 
@@ -13,6 +15,8 @@ from quant_site.core.processes import die_with_parent
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quant_site.settings")
 # Celery would run all of Django's checks at each start and drop what they found.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
+# It warns every root of pickled messages; this queue takes JSON only, and in a container everybody is root.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 @import_modules.connect  # the first thing that worker and beat do

@@ -224,7 +224,10 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # Each line of these at INFO repeats what the access log or the outbox says better.
-        "celery.beat": {"level": "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL},
+        **{
+            name: {"level": "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL}
+            for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace")
+        },
         "daphne.http_protocol": {"level": "WARNING"},
         "exchange_calendars": {"level": "WARNING"},
         "kombu.connection": {"level": "ERROR"},  # a file queue has no host name

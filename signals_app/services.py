@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 
 from django.db import transaction
 
 from quant_site.core import clock
 from quant_site.core.errors import Conflict
-from quant_site.core.rows import row_insert, rows_read, rows_update
+from quant_site.core.rows import row_insert, row_update, rows_read, rows_update
 from quant_site.core.services import audit_record, events_publish
 from quant_site.core.types import money, optional, ratio, score
 from signals_app.models import SignalOutcome, TradingSignal
@@ -47,8 +48,9 @@ def signal_move(signal: TradingSignal, to: SignalStatus, **fields) -> TradingSig
     values = {"signal_status": str(to), "updated_at": clock.now(), **fields}
     if to is SignalStatus.EXECUTED:
         values.setdefault("executed_at", clock.now())
-    moved = TradingSignal.objects.filter(pk=signal.pk, signal_status=signal.signal_status).update(**values)
-    if moved != 1:
+    columns = {name: json.dumps(value) if name == "validation_errors" else value for name, value in values.items()}
+    row = (*columns.values(), signal.pk, str(signal.signal_status))
+    if rows_update(TradingSignal, tuple(columns), [row], where="signal_status = %s") != 1:
         raise Conflict("signal_moved", f"Signal {signal.pk} is no longer {signal.signal_status}: read it again.", id=signal.pk)
     for name, value in values.items():
         setattr(signal, name, value)
@@ -93,29 +95,29 @@ def signal_cancel(*, signal: TradingSignal, actor) -> TradingSignal:
 
 def outcome_record(
     *,
-    signal: TradingSignal,
-    closed_session,
+    signal_id: int,
+    closed_session: date,
     holding_sessions: int,
     realized_pnl: Decimal,
     cost: Decimal,
     initial_risk: Decimal | None,
 ) -> SignalOutcome:
-    """Write how a signal's trade ended. `cost` is what the entries cost; `initial_risk` the loss at the first stop.
+    """Write how a signal's whole trade ended. `cost` is what the entries cost; `initial_risk` the loss at the first stop.
 
-    A trade of several legs is recorded leg by leg: the amounts add up, the last close dates it. Call it once per leg.
+    A leg that fills and closes after the others writes it anew.
     """
-    known = SignalOutcome.objects.filter(pk=signal.pk).first()
-    pnl = realized_pnl + (known.realized_pnl if known else Decimal(0))
-    outcome, _ = SignalOutcome.objects.update_or_create(
-        signal=signal,
-        defaults={
-            "closed_session": closed_session,
-            "holding_sessions": holding_sessions,
-            "realized_pnl": money(pnl),
-            "return_pct": optional(ratio, pnl / abs(cost) if cost else None),
-            "r_multiple": optional(score, pnl / initial_risk if initial_risk else None),
-        },
+    outcome = SignalOutcome(
+        signal_id=signal_id,
+        closed_session=closed_session,
+        holding_sessions=holding_sessions,
+        realized_pnl=money(realized_pnl),
+        return_pct=optional(ratio, realized_pnl / abs(cost) if cost else None),
+        r_multiple=optional(score, realized_pnl / initial_risk if initial_risk else None),
     )
+    if rows_read(SignalOutcome, ("signal_id",), "signal_id = %s", signal_id):
+        row_update(outcome)
+    else:
+        row_insert(outcome)
     return outcome
 
 

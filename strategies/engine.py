@@ -4,10 +4,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from quant_site.core import clock
 from quant_site.core.errors import Conflict, QuantError
+from quant_site.core.rows import row_insert, rows_read
 from quant_site.core.types import Direction
 from quant_site.market.panel import Panel
 from quant_site.market.selectors import panel_load, universe_symbols
@@ -86,9 +87,7 @@ class StrategyEngine:
     # --- how a run comes about
 
     def _run(self, rows: list[Strategy], account, session: date, panel: Panel, holdings: Holdings) -> list[StrategyRun]:
-        own = account_overrides(rows, account)
-        stored = StrategyRun.objects.filter(account=account, session=session, strategy_id__in=[row.pk for row in rows]).order_by()
-        known = {run.strategy_id: run for run in stored}
+        own, known = account_overrides(rows, account), _known(rows, account, session)
         runs, fresh, again = [], [], []
         for row in rows:
             held = tuple(sorted(holdings.get(row.pk, ()), key=lambda holding: holding.group))
@@ -165,15 +164,22 @@ def universe_panel(account) -> Panel:
     return features.restricted(panel, tuple(sorted(symbol for symbol in account.universe or universe_symbols() if symbol in panel)))
 
 
-@transaction.atomic
+def _known(rows: list[Strategy], account, session: date) -> dict[int, StrategyRun]:
+    """Runs of the session that are there already, by strategy; a session that runs for the first time has none."""
+    ids = [row.pk for row in rows]
+    where = f"account_id = %s AND session = %s AND strategy_id IN ({', '.join(['%s'] * len(ids))})"
+    if not ids or not rows_read(StrategyRun, ("id",), where, account.pk, session, *ids):
+        return {}
+    stored = StrategyRun.objects.filter(account=account, session=session, strategy_id__in=ids).order_by()
+    return {run.strategy_id: run for run in stored}
+
+
+@transaction.atomic(savepoint=False)
 def _store(account, runs: list[StrategyRun], fresh: list[Strategy], again: list[Strategy]) -> None:
-    """Write new runs in one statement and rewritten ones in another. A replay leaves no trace on the strategy's row."""
+    """Write new runs, each with its id, and rewritten ones in one statement. A replay leaves no trace on the strategy's row."""
     new, old = ([run for run in runs if run.strategy in rows] for rows in (fresh, again))
-    StrategyRun.objects.bulk_create(new)
-    if new and not connection.features.can_return_rows_from_bulk_insert:
-        keys = dict(StrategyRun.objects.filter(account=account, session=new[0].session).values_list("strategy_id", "pk"))
-        for run in new:
-            run.pk = keys[run.strategy_id]
+    for run in new:
+        row_insert(run)
     if old:
         StrategyRun.objects.bulk_update(old, REWRITTEN)
     if (new or old) and not account.is_replay:

@@ -8,8 +8,9 @@ from functools import lru_cache
 from pydantic import ValidationError
 
 from quant_site.core.errors import InvalidInput
+from quant_site.core.rows import rows_read
 from strategies.base import Strategy, StrategyParams
-from strategies.models import AccountStrategy
+from strategies.models import ParameterVersion
 from strategies.models import Strategy as StrategyRow
 from strategies.registry import REGISTRY
 
@@ -67,8 +68,10 @@ def house_overrides(row: StrategyRow) -> dict:
 
 def account_overrides(rows: Iterable[StrategyRow], account) -> dict[int, dict]:
     """By strategy id, what `account` sets apart from the house; one query for all `rows`."""
-    pointers = AccountStrategy.objects.filter(account=account, strategy_id__in=[row.pk for row in rows])
-    return dict(pointers.values_list("strategy_id", "active_version__params"))
+    where = "id IN (SELECT active_version_id FROM account_strategies WHERE account_id = %s)"
+    own = rows_read(ParameterVersion, ("strategy_id", "params"), where, account.pk)
+    asked = {row.pk for row in rows}
+    return {strategy: params for strategy, params in own if strategy in asked}
 
 
 def merged_params(row: StrategyRow, own: Mapping, registry: Mapping[str, Strategy] = REGISTRY) -> StrategyParams:

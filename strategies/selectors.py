@@ -3,10 +3,13 @@
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Sum
 
 from quant_site.core.errors import InvalidInput, NotFound
+from quant_site.core.rows import DATABASE, rows_read
 from strategies.models import ParameterVersion, Strategy, StrategyRun
+
+DUE = ("id", "key", "name", "enabled", "disabled_reason", "active_version_id")
 
 
 def strategies_list(*, category: str | None = None) -> list[Strategy]:
@@ -23,11 +26,16 @@ def strategies_list(*, category: str | None = None) -> list[Strategy]:
 def strategies_due(*, keys: Collection[str], holding: Collection[int]) -> list[Strategy]:
     """Strategies of these keys that are switched on, or are in `holding` (ids), in the order of the library.
 
-    The loop reads them every session, so texts that a run has no use for are left out.
+    The loop reads them every session, so what a run has no use for is left out, of versions all but the overrides.
     """
-    due = Q(enabled=True) | Q(pk__in=holding) if holding else Q(enabled=True)
-    rows = Strategy.objects.filter(due, key__in=keys).select_related("active_version").order_by("pk")
-    return list(rows.only("key", "name", "enabled", "disabled_reason", "active_version__params"))
+    rows = (Strategy.from_db(DATABASE, DUE, values) for values in rows_read(Strategy, DUE, "1 = 1 ORDER BY id"))
+    due = [row for row in rows if row.key in keys and (row.enabled or row.pk in holding)]
+    names = ("id", "params")
+    stored = rows_read(ParameterVersion, names, "id IN (SELECT active_version_id FROM strategies)")
+    versions = {values[0]: ParameterVersion.from_db(DATABASE, names, values) for values in stored}
+    for row in due:
+        row.active_version = versions.get(row.active_version_id)
+    return due
 
 
 def strategy_get(*, strategy_id: int) -> Strategy:

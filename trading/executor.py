@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import date
 
 from django.db import transaction
-from django.db.models import Max, prefetch_related_objects
+from django.db.models import prefetch_related_objects
 
 from quant_site.core.models import Account
+from quant_site.core.rows import objects_follow, objects_read, places, rows_read
 from quant_site.core.types import Direction, Side
 from quant_site.market.panel import Panel
 from signals_app.models import TradingSignal
@@ -20,11 +21,14 @@ from signals_app.states import SignalStatus
 from trading.brokers.base import Broker
 from trading.models import Fill, Order, Position
 from trading.orders import order_cancel, order_create, orders_recover, orders_send_ready
-from trading.protection import position_exit
-from trading.rows import rows_read
+from trading.protection import REDUCING_OPEN, position_exit
 from trading.states import OPEN, TERMINAL, OrderStatus
-from trading.vocabulary import PROTECTIVE, REDUCING, OrderType, Purpose
+from trading.vocabulary import PROTECTIVE, OrderType, Purpose
 
+EXECUTING = "account_id = %s AND signal_status = 'EXECUTING' ORDER BY id"
+# The orders that decide what becomes of a signal; stops and targets belong to its position.
+DECIDING = "purpose IN ('ENTRY', 'EXIT')"
+TRADE = "account_id = %s AND strategy_id = %s AND exit_session IS NULL ORDER BY symbol, id"
 FAILURES = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED})
 
 
@@ -47,18 +51,30 @@ class OrderExecutor:
 
     def monitor_order_status(self) -> dict:
         """Conclude the signals whose orders have ended; answers how many became what."""
-        if not rows_read(TradingSignal, ("id",), "account_id = %s AND signal_status = 'EXECUTING' LIMIT 1", self.account.pk):
+        ids = self._movable()
+        if not ids:
             return {}
-        waiting = TradingSignal.objects.filter(account=self.account, signal_status=SignalStatus.EXECUTING).select_related("strategy")
-        signals = list(waiting.order_by("session", "strategy__key", "symbol", "direction"))
+        signals = objects_read(TradingSignal, f"id IN {places(ids)} AND signal_status = 'EXECUTING'", *ids)
+        objects_follow(signals, "strategy")
+        signals.sort(key=lambda signal: (signal.session, signal.strategy.key, signal.symbol, signal.direction))
         orders = defaultdict(list)
-        for order in Order.objects.filter(signal__in=signals).order_by("leg", "pk"):
+        for order in objects_read(Order, f"signal_id IN {places(ids)} ORDER BY leg, id", *ids):
             orders[order.signal_id].append(order)
         concluded: dict[str, int] = defaultdict(int)
         for signal in signals:
             if self._conclude(signal, orders[signal.pk]):
                 concluded[str(signal.signal_status).lower()] += 1
         return dict(concluded)
+
+    def _movable(self) -> list[int]:
+        """Signals that are EXECUTING while not every order of theirs is open: the others have nothing to conclude."""
+        ids = [row[0] for row in rows_read(TradingSignal, ("id",), EXECUTING, self.account.pk)]
+        if not ids:
+            return []
+        statuses = defaultdict(list)
+        for signal, status in rows_read(Order, ("signal_id", "status"), f"signal_id IN {places(ids)} AND {DECIDING}", *ids):
+            statuses[signal].append(status)
+        return [pk for pk in ids if not statuses[pk] or any(status not in OPEN for status in statuses[pk])]
 
     def cancel_signal(self, signal: TradingSignal) -> TradingSignal:
         """Take a signal back. Orders that are out are asked to be cancelled; what was filled before that stands."""
@@ -106,13 +122,18 @@ class OrderExecutor:
 
     def _execute_close(self, signal: TradingSignal) -> list[Order]:
         """Exits for what is open of the signal's trade, once its stops and targets are out of the way."""
-        trade = Position.objects.filter(account=self.account, strategy=signal.strategy, group=signal.symbol, exit_session=None)
-        positions = list(trade.select_related("account", "strategy").order_by("symbol", "pk"))
-        around = Order.objects.filter(position__in=positions, status__in=OPEN, purpose__in=REDUCING)
-        for order in around.filter(purpose__in=PROTECTIVE).order_by("pk"):
-            order_cancel(order, self.broker, reason="POSITION_CLOSES")
+        held = objects_read(Position, TRADE, self.account.pk, signal.strategy_id)
+        positions = [position for position in held if position.group == signal.symbol]
+        for position in positions:
+            position.account = self.account
+        ids = [position.pk for position in positions]
+        around = f"position_id IN {places(ids)} AND {REDUCING_OPEN}"
+        for order in objects_read(Order, f"{around} ORDER BY id", *ids) if ids else []:
+            if order.purpose in PROTECTIVE:
+                order_cancel(order, self.broker, reason="POSITION_CLOSES")
         with transaction.atomic():
-            leaving = set(around.filter(purpose=Purpose.EXIT).values_list("position_id", flat=True))
+            exits = rows_read(Order, ("position_id",), f"{around} AND purpose = 'EXIT'", *ids) if ids else []
+            leaving = {row[0] for row in exits}
             orders = [
                 position_exit(position, session=self.session, signal=signal, leg=number)
                 for number, position in enumerate(positions)
@@ -161,7 +182,8 @@ class OrderExecutor:
         return True
 
     def _executed(self, signal: TradingSignal, filled: list[Order], dead: list[Order]) -> None:
-        at = Fill.objects.filter(order__in=filled).aggregate(at=Max("filled_at"))["at"]
+        ids = [order.pk for order in filled]
+        at = max(row[0] for row in rows_read(Fill, ("filled_at",), f"order_id IN {places(ids)}", *ids))
         errors = {"validation_errors": [_leg_error(order) for order in dead]} if dead else {}
         signal_move(signal, SignalStatus.EXECUTED, executed_at=at, **errors)
 

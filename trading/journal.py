@@ -1,28 +1,40 @@
 """The journal: a draft for each closed position, completed and reviewed by a person; and how its signal turned out."""
 
+from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from quant_site.core import clock
 from quant_site.core.errors import Conflict, InvalidInput
+from quant_site.core.rows import row_insert, rows_read
 from quant_site.core.services import audit_record
 from quant_site.core.types import price
 from quant_site.market.sessions import session_distance
-from signals_app.models import SignalOutcome
 from signals_app.services import outcome_record
 from trading.models import Fill, Position, TradeJournal
-from trading.rows import row_insert
 from trading.vocabulary import Purpose
 
 Status = TradeJournal.Status
 WRITTEN_BY_PEOPLE = ("execution_quality", "emotion_state", "mistake_tags", "lesson_learned", "plan_id")
 
 
+class Leg(NamedTuple):
+    """What the position of one leg adds to the outcome of its signal."""
+
+    entry_session: date
+    exit_session: date | None
+    realized_pnl: Decimal
+    dividends: Decimal
+    entry_cost: Decimal
+    initial_risk: Decimal | None
+
+
 def trade_closed(position: Position) -> TradeJournal:
     """Draft the journal row of a position that went flat, and the outcome of its signal once every leg of it has."""
-    if position.signal is not None:
+    if position.signal_id is not None:
         _outcome_write(position)
     entry = TradeJournal(
         account_id=position.account_id,
@@ -52,18 +64,15 @@ def _average_entry(position: Position) -> Decimal:
 
 def _outcome_write(position: Position) -> None:
     """Legs of a signal are judged together: a pair that earned on one leg what it lost on the other earned nothing."""
-    legs = list(Position.objects.filter(account=position.account_id, signal=position.signal).order_by("symbol", "id"))
+    legs = [Leg(*row) for row in rows_read(Position, Leg._fields, "signal_id = %s", position.signal_id)]
     if any(leg.exit_session is None for leg in legs):
         return
     opened, closed = min(leg.entry_session for leg in legs), max(leg.exit_session for leg in legs)
-    pnl = sum(leg.realized_pnl + leg.dividends for leg in legs)
-    # `outcome_record` adds up; a leg that fills after the others have closed must not count them twice.
-    known = SignalOutcome.objects.filter(signal=position.signal).values_list("realized_pnl", flat=True).first()
     outcome_record(
-        signal=position.signal,
+        signal_id=position.signal_id,
         closed_session=closed,
         holding_sessions=session_distance(opened, closed),
-        realized_pnl=pnl - (known or 0),
+        realized_pnl=sum(leg.realized_pnl + leg.dividends for leg in legs),
         cost=sum(abs(leg.entry_cost) for leg in legs),
         initial_risk=legs[0].initial_risk if len(legs) == 1 else None,
     )

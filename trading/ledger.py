@@ -16,6 +16,7 @@ from django.db.models.functions import Concat
 from quant_site.core import clock
 from quant_site.core.errors import Conflict, InvalidInput, LedgerMismatch
 from quant_site.core.models import Account
+from quant_site.core.rows import objects_follow, objects_read, places, row_insert, row_update, rows_insert, rows_read, rows_update
 from quant_site.core.services import events_publish
 from quant_site.core.types import Side, money, price
 from quant_site.market.panel import Panel
@@ -26,7 +27,6 @@ from trading.brokers.base import Activity
 from trading.journal import trade_closed
 from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position
 from trading.panel_facts import panel_facts
-from trading.rows import row_insert, row_update, rows_read, rows_update
 from trading.vocabulary import Purpose
 
 # How far back a fill may be reported late and still be found by `fills_unbooked`; the full check finds any.
@@ -139,7 +139,8 @@ def _posting_session(account: Account, session: date) -> date:
 
 def _fills_fresh(account: Account, fills: list[Fill]) -> list[Fill]:
     keys = [f"fill:{fill.fill_id}" for fill in fills]
-    booked = set(CashEntry.objects.filter(account=account, key__in=keys).values_list("key", flat=True)) if keys else set()
+    rows = rows_read(CashEntry, ("key",), f"account_id = %s AND key IN {places(keys)}", account.pk, *keys) if keys else []
+    booked = {row[0] for row in rows}
     return [fill for fill, key in zip(fills, keys, strict=True) if key not in booked]
 
 
@@ -149,25 +150,18 @@ class _FillBooking:
     def __init__(self, account: Account, fills: list[Fill]):
         self.account, self.fills = account, fills
         self.session = {day: _posting_session(account, day) for day in {fill.session for fill in fills}}
-        held = Position.objects.filter(account=account, exit_session=None, symbol__in={fill.symbol for fill in fills})
-        self.open = {position.pk: position for position in held.order_by("id")}
-        self.orders: dict[int, Order] = {}
+        symbols = sorted({fill.symbol for fill in fills})
+        held = f"account_id = %s AND exit_session IS NULL AND symbol IN {places(symbols)} ORDER BY id"
+        self.open = {position.pk: position for position in objects_read(Position, held, account.pk, *symbols)}
+        # One instance for all fills of an order, so that the second sees the position the first opened.
+        objects_follow(objects_follow(fills, "order"), "signal")
         self.events: list[tuple[str, dict]] = []
 
     def book(self) -> None:
         for fill in self.fills:
-            for entry in self._entries(fill):
-                row_insert(entry)
-            fill.order = self._order(fill)
+            rows_insert(self._entries(fill))
             self._apply(fill, self._position(fill))
         events_publish(self.events, account=self.account)
-
-    def _order(self, fill: Fill) -> Order:
-        """One instance for all fills of an order, so that the second sees the position the first opened."""
-        if fill.order_id not in self.orders:
-            order = self.orders[fill.order_id] = fill.order
-            order.position_id = rows_read(Order, ("position_id",), "id = %s", order.pk)[0][0]
-        return self.orders[fill.order_id]
 
     def _entries(self, fill: Fill) -> list[CashEntry]:
         session, symbol = self.session[fill.session], fill.symbol

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from quant_site.core.models import Account
+from quant_site.core.rows import objects_read, places, rows_insert, rows_read
 from quant_site.core.services import events_publish
 from quant_site.core.types import Side, money, price
 from trading.accounting import split_ratio
@@ -24,18 +24,32 @@ UNFILLABLE = frozenset({OrderStatus.INTENT, OrderStatus.READY, OrderStatus.DENIE
 
 
 @transaction.atomic
-def evidence_apply(account: Account, reports: dict[str, BrokerOrder], executions: list[BrokerFill]) -> None:
+def evidence_apply(account_id: str, reports: dict[str, BrokerOrder], executions: list[BrokerFill]) -> None:
     """Write what is new in `reports` (by our order id) and `executions`; applying it again changes nothing."""
-    known = set(Fill.objects.filter(account=account, fill_id__in=[item.fill_id for item in executions]).values_list("fill_id", flat=True))
+    known = fills_known(account_id, executions)
     fresh = [item for item in executions if item.fill_id not in known]
     wanted = set(reports) | {item.client_order_id for item in fresh}
-    orders = {row.client_order_id: row for row in Order.objects.select_for_update().filter(account=account, client_order_id__in=wanted)}
+    orders = {order.client_order_id: order for order in _orders(account_id, wanted)}
     for order in sorted(orders.values(), key=lambda row: row.pk):
         if order.client_order_id in reports:
             _adopt_split(order, reports[order.client_order_id])
-    fills = _fills_write(account, orders, fresh)
+    fills = _fills_write(account_id, orders, fresh)
     for order in sorted(orders.values(), key=lambda row: row.pk):
         _follow(order, reports.get(order.client_order_id), [fill for fill in fills if fill.order_id == order.pk])
+
+
+def fills_known(account_id: str, executions: list[BrokerFill]) -> set[str]:
+    """Those of the broker's fill ids that are written here."""
+    ids = [item.fill_id for item in executions]
+    rows = rows_read(Fill, ("fill_id",), f"account_id = %s AND fill_id IN {places(ids)}", account_id, *ids) if ids else []
+    return {row[0] for row in rows}
+
+
+def _orders(account_id: str, wanted: set[str]) -> list[Order]:
+    """The account's orders by our ids, locked."""
+    ids = sorted(wanted)
+    orders = objects_read(Order, f"client_order_id IN {places(ids)}", *ids, lock=True) if ids else []
+    return [order for order in orders if order.account_id == account_id]
 
 
 def _adopt_split(order: Order, report: BrokerOrder) -> None:
@@ -49,17 +63,17 @@ def _adopt_split(order: Order, report: BrokerOrder) -> None:
     )  # fmt: skip
 
 
-def _fills_write(account: Account, orders: dict[str, Order], executions: list[BrokerFill]) -> list[Fill]:
+def _fills_write(account_id: str, orders: dict[str, Order], executions: list[BrokerFill]) -> list[Fill]:
     fills = []
     for item in executions:
         order = orders.get(item.client_order_id)
         if order is None:
             message = f"The broker filled {item.client_order_id}, which is no order of ours."
-            account_halt(account.pk, "FILL_OF_UNKNOWN_ORDER", message, fill=item.fill_id)
+            account_halt(account_id, "FILL_OF_UNKNOWN_ORDER", message, fill=item.fill_id)
             continue
         fills.append(
             Fill(
-                account=account,
+                account_id=account_id,
                 order=order,
                 fill_id=item.fill_id,
                 session=item.session,
@@ -73,9 +87,9 @@ def _fills_write(account: Account, orders: dict[str, Order], executions: list[Br
                 filled_at=item.filled_at,
             )
         )
-    Fill.objects.bulk_create(fills)
+    rows_insert(fills)
     if fills:
-        events_publish([("fill", _fill_event(fill)) for fill in fills], account=account)
+        events_publish([("fill", _fill_event(fill)) for fill in fills], account=account_id)
     return fills
 
 

@@ -13,10 +13,10 @@ from django.db import IntegrityError, transaction
 from quant_site.core import clock
 from quant_site.core.errors import Conflict, InvalidInput
 from quant_site.core.models import Account
+from quant_site.core.rows import row_insert, rows_read, rows_update
 from quant_site.core.services import audit_record, event_publish, events_publish
 from quant_site.core.types import Mode, Side, optional, price, quantity
 from trading.models import Order, OrderEvent, Position
-from trading.rows import row_insert
 from trading.states import OrderStatus, check_transition
 from trading.vocabulary import OrderType, Purpose, TimeInForce
 
@@ -170,6 +170,14 @@ def order_advance(order: Order, steps: list[tuple[OrderStatus, str, dict]], **fi
     return order
 
 
+def order_refresh(order: Order) -> Order:
+    """Read the columns of `order` again."""
+    names = tuple(field.attname for field in Order._meta.concrete_fields)
+    for name, value in zip(names, rows_read(Order, names, "id = %s", order.pk)[0], strict=True):
+        setattr(order, name, value)
+    return order
+
+
 @transaction.atomic
 def order_note(order: Order, reason: str, evidence: dict, **fields) -> Order:
     """Record something that changes `fields` but not the status: an event from the status to itself."""
@@ -183,7 +191,8 @@ def _event(order: Order, number: int, before: str, after: str, reason: str, evid
 
 def _write(order: Order, events: list[OrderEvent], **fields) -> None:
     values = {"version": order.version + len(events), "updated_at": clock.now(), **fields}
-    if Order.objects.filter(pk=order.pk, status=order.status, version=order.version).update(**values) != 1:
+    row = (*values.values(), order.pk, str(order.status), order.version)
+    if rows_update(Order, tuple(values), [row], where="status = %s AND version = %s") != 1:
         raise Conflict("order_moved", f"Order {order.pk} is no longer {order.status}: read it again.", id=order.pk)
     for name, value in values.items():
         setattr(order, name, value)

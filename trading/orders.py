@@ -18,14 +18,14 @@ from django.db.models import Q
 
 from quant_site.core.errors import Conflict
 from quant_site.core.models import Account
+from quant_site.core.rows import lock_words, objects_read, rows_read
 from quant_site.core.types import Side
 from trading.brokers import base
 from trading.brokers.base import Broker, BrokerOrder, BrokerRefused, OrderRequest
 from trading.gate import GateView, refusal
 from trading.models import Fill, Order, Position
-from trading.order_evidence import evidence_apply
-from trading.order_rows import account_halt, order_advance, order_create, order_move, order_note
-from trading.rows import rows_read
+from trading.order_evidence import evidence_apply, fills_known
+from trading.order_rows import account_halt, order_advance, order_create, order_move, order_note, order_refresh
 from trading.states import IN_FLIGHT, OPEN, UNSENT, WORKING, OrderStatus
 from trading.vocabulary import REDUCING, Purpose, TimeInForce
 
@@ -46,6 +46,8 @@ LEFT_BEHIND = (
     "account_id = %s AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
     " AND (status NOT IN ('ACKED', 'PARTIAL') OR cancel_requested) LIMIT 1"
 )
+UNSENT_OLDEST_FIRST = "account_id = %s AND status IN ('INTENT', 'READY') ORDER BY id"
+AT_BROKER = "account_id = %s AND status IN ('ACKED', 'PARTIAL')"
 OPEN_AROUND = "account_id = %s AND symbol = %s AND id <> %s AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
 RELEASED = {"lease_owner": "", "lease_until": None}
 
@@ -69,7 +71,7 @@ def order_send(order: Order, broker: Broker) -> Order:
 def orders_send_ready(account: Account, broker: Broker, *, session: date | None = None) -> list[Order]:
     """Send what is unsent, oldest first. DAY orders made before `session` are too late: they expire."""
     handled = []
-    for order in Order.objects.filter(account=account, status__in=UNSENT).order_by("pk"):
+    for order in objects_read(Order, UNSENT_OLDEST_FIRST, account.pk):
         try:
             if session and order.time_in_force == TimeInForce.DAY and order.session < session:
                 order_move(order, OrderStatus.EXPIRED, reason="NOT_SENT_IN_TIME")
@@ -125,22 +127,20 @@ def orders_sync(account: Account, broker: Broker, session: date) -> list[Fill]:
     """Take in what the broker did: moves, and fills of `session`. Answers all fills of the session, oldest first, those
     written earlier too, so that whoever books them misses none after a crash."""
     _outside_transaction()
-    working = Order.objects.filter(account=account, status__in=WORKING)
-    ours = {row[0]: row[1:] for row in working.values_list("client_order_id", "filled_quantity", "split_ratio")}
+    ours = {row[0]: row[1:] for row in rows_read(Order, ("client_order_id", "filled_quantity", "split_ratio"), AT_BROKER, account.pk)}
     reports = broker.orders(account.pk, ours) if ours else {}
     executions = broker.fills(account.pk, session)
     for lost in sorted(set(ours) - set(reports)):
         account_halt(account.pk, "ORDER_LOST", f"The broker does not know order {lost}, which it had acknowledged.", order=lost)
     news = {key: report for key, report in reports.items() if _is_news(report, *ours[key])}
-    if news or executions:
-        filled_elsewhere = {item.client_order_id for item in executions} - set(reports)
+    known = fills_known(account.pk, executions)
+    fresh = [item for item in executions if item.fill_id not in known]
+    if news or fresh:
+        filled_elsewhere = {item.client_order_id for item in fresh} - set(reports)
         if filled_elsewhere:
             news |= broker.orders(account.pk, filled_elsewhere)
-        evidence_apply(account, news, executions)
-    if not executions:
-        return []
-    fills = Fill.objects.filter(account=account, session=session).order_by("pk")
-    return list(fills.select_related("order__signal__strategy", "order__position__strategy"))
+        evidence_apply(account.pk, news, fresh)
+    return objects_read(Fill, "account_id = %s AND session = %s ORDER BY id", account.pk, session) if executions else []
 
 
 # --- the parts
@@ -149,7 +149,7 @@ def orders_sync(account: Account, broker: Broker, session: date) -> list[Fill]:
 @transaction.atomic(durable=True)
 def _claim(order: Order, broker: Broker) -> bool:
     """Make the order ours to send, or deny it. Durable: this has committed when the broker is called, or it raises."""
-    state = Account.objects.select_for_update().values_list("state", flat=True).get(pk=order.account_id)
+    [(state,)] = rows_read(Account, ("state",), f"id = %s{lock_words()}", order.account_id)
     columns = ("status", "purpose", "side", "quantity", "filled_quantity")
     others = rows_read(Order, columns, OPEN_AROUND, order.account_id, order.symbol, order.pk)
     if any(status == OrderStatus.UNKNOWN for status, *_ in others):
@@ -222,8 +222,7 @@ def _conclude(order: Order, to: OrderStatus, reason: str, evidence: dict, **fiel
         return order_move(order, to, reason=reason, evidence=evidence, **fields, **RELEASED)
     except Conflict:
         logger.warning("Order %s: the claim was taken over before its outcome (%s) was written.", order.pk, to)
-        order.refresh_from_db()
-        return order
+        return order_refresh(order)
 
 
 def _resolve(order: Order, broker: Broker, exclusive: bool) -> None:
@@ -256,9 +255,8 @@ def _cancel_at_broker(order: Order, broker: Broker) -> Order:
     _outside_transaction()
     broker.cancel(order.account_id, order.client_order_id)
     reports = broker.orders(order.account_id, [order.client_order_id])
-    evidence_apply(order.account, reports, [])
-    order.refresh_from_db()
-    return order
+    evidence_apply(order.account_id, reports, [])
+    return order_refresh(order)
 
 
 def _is_news(report: BrokerOrder, filled: Decimal, split_ratio: Decimal) -> bool:

@@ -14,12 +14,12 @@ from decimal import Decimal
 from django.db import transaction
 
 from quant_site.core.models import Account
+from quant_site.core.rows import objects_follow, objects_read, places, rows_read
 from quant_site.core.types import Side
 from signals_app.models import TradingSignal
 from trading.brokers.base import Broker
 from trading.models import Order, Position
 from trading.orders import order_cancel, order_create, order_send
-from trading.rows import rows_read
 from trading.states import OPEN, UNSENT
 from trading.vocabulary import PROTECTIVE, REDUCING, OrderType, Purpose, TimeInForce
 
@@ -28,6 +28,7 @@ BROKEN_TRADES = (
     "account_id = %s AND signal_status = 'FAILED'"
     " AND id IN (SELECT signal_id FROM positions WHERE account_id = %s AND exit_session IS NULL)"
 )
+REDUCING_OPEN = "purpose IN ('EXIT', 'STOP', 'TARGET') AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
 EXITING = (
     "account_id = %s AND position_id IS NOT NULL AND purpose IN ('EXIT', 'STOP', 'TARGET')"
     " AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL', 'EXPIRED') ORDER BY id"
@@ -61,11 +62,12 @@ def positions_protect(*, account: Account, session: date, broker: Broker) -> dic
     plan = _plan(account)
     if not plan.cancel and not plan.make:
         return {}
-    if Account.objects.values_list("state", flat=True).get(pk=account.pk) == Account.State.HALTED:
+    if rows_read(Account, ("state",), "id = %s", account.pk) == [(Account.State.HALTED,)]:
         return {}
-    for order in Order.objects.filter(pk__in=plan.cancel).order_by("pk"):
+    unwanted = objects_read(Order, f"id IN {places(plan.cancel)} ORDER BY id", *plan.cancel) if plan.cancel else []
+    for order in unwanted:
         order_cancel(order, broker, reason="NOT_WANTED")
-    made = _make(session, plan.make) if plan.make else []
+    made = _make(account, session, plan.make) if plan.make else []
     for order in made:
         if order.status in UNSENT:
             order_send(order, broker)
@@ -132,10 +134,15 @@ def _existing(account: Account) -> dict[int, list[WorkingOrder]]:
 
 
 @transaction.atomic
-def _make(session: date, wanted: list[tuple[int, Purpose]]) -> list[Order]:
+def _make(account: Account, session: date, wanted: list[tuple[int, Purpose]]) -> list[Order]:
     """Write the intents, all or none. A purpose whose old order could not be cancelled yet waits for the next time."""
-    positions = Position.objects.select_related("strategy", "signal__strategy", "account").in_bulk({pk for pk, _ in wanted})
-    busy = set(Order.objects.filter(position__in=positions, status__in=OPEN, purpose__in=REDUCING).values_list("position_id", "purpose"))
+    ids = sorted({pk for pk, _ in wanted})
+    positions = {position.pk: position for position in objects_read(Position, f"id IN {places(ids)}", *ids)}
+    objects_follow(list(positions.values()), "strategy")
+    objects_follow(objects_follow(list(positions.values()), "signal"), "strategy")
+    for position in positions.values():
+        position.account = account
+    busy = set(rows_read(Order, ("position_id", "purpose"), f"position_id IN {places(ids)} AND {REDUCING_OPEN}", *ids))
     made = []
     for pk, purpose in sorted(wanted, key=lambda pair: _made_in_order(positions[pair[0]], pair[1])):
         hindered = any((pk, other) in busy for other in ((purpose,) if purpose in PROTECTIVE else REDUCING))
@@ -180,4 +187,5 @@ def _oca_group(position: Position) -> str:
 
 def _sequence(position: Position, session: date, purpose: Purpose) -> int:
     """How many such orders the session has seen: the number of the next. Two that count at once get one id, hence one order."""
-    return Order.objects.filter(account_id=position.account_id, session=session, symbol=position.symbol, purpose=purpose).count()
+    same = "account_id = %s AND session = %s AND symbol = %s AND purpose = %s"
+    return len(rows_read(Order, ("id",), same, position.account_id, session, position.symbol, str(purpose)))

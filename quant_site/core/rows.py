@@ -4,7 +4,7 @@ Building a QuerySet and compiling it costs ten times what SQLite needs to answer
 conversions, which are Django's own, so values are those the ORM would give, on every database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from functools import cache
 
@@ -29,11 +29,42 @@ def rows_read(model: type[models.Model], names: tuple[str, ...], where: str, *pa
     return list(zip(*columns, strict=True))
 
 
+def objects_read[M: models.Model](model: type[M], where: str, *params, lock: bool = False) -> list[M]:
+    """The rows `where` as instances. `lock` keeps others from writing them until the transaction ends."""
+    names = tuple(field.attname for field in model._meta.concrete_fields)
+    where += lock_words() if lock else ""
+    return [model.from_db(DATABASE, names, row) for row in rows_read(model, names, where, *params)]
+
+
+def objects_follow(rows: Sequence[models.Model], name: str) -> list[models.Model]:
+    """Read what the foreign key `name` of `rows` points to, and hang it onto them; answers what was read."""
+    if not rows:
+        return []
+    field = rows[0]._meta.get_field(name)
+    wanted = sorted({getattr(row, field.attname) for row in rows} - {None})
+    key = field.related_model._meta.pk.column
+    found = {item.pk: item for item in objects_read(field.related_model, f"{key} IN {places(wanted)}", *wanted)} if wanted else {}
+    for row in rows:
+        field.set_cached_value(row, found.get(getattr(row, field.attname)))
+    return list(found.values())
+
+
+def places(values: Collection) -> str:
+    """What stands after IN in a condition, for at least one value."""
+    return f"({', '.join(['%s'] * len(values))})"
+
+
+def lock_words() -> str:
+    """What locks the rows that a SELECT reads. SQLite needs nothing: its transactions begin with the write lock."""
+    connection = connections[DATABASE]
+    return f" {connection.ops.for_update_sql()}" if connection.features.has_select_for_update else ""
+
+
 def rows_update(model: type[models.Model], names: tuple[str, ...], rows: Sequence[tuple], *, where: str = "") -> int:
-    """Set columns `names` of several rows; each of `rows` holds the values in that order and then the row's id.
+    """Set columns `names` of several rows; each of `rows` holds the values in that order and then the row's key.
 
     Values are dates, times, numbers and texts, as precise as their columns. `where` is a further SQL condition, for a
-    compare-and-set: the answer is how many rows met it.
+    compare-and-set: the answer is how many rows met it. Its parameters follow the key.
     """
     if not rows:
         return 0
@@ -45,11 +76,12 @@ def rows_update(model: type[models.Model], names: tuple[str, ...], rows: Sequenc
 
 
 def row_insert(row: models.Model) -> None:
-    """Insert a row that is known to be new, and give it its id."""
+    """Insert a row that is known to be new, and give it its id where the database numbers it."""
     connection = connections[DATABASE]
     with connection.cursor() as cursor:
         cursor.execute(_insert(connection.vendor, type(row)), _row_values(row, connection))
-        row.pk = cursor.lastrowid
+        if row.pk is None:
+            row.pk = cursor.lastrowid
     row._state.adding, row._state.db = False, DATABASE
 
 
@@ -60,6 +92,15 @@ def rows_insert(rows: Sequence[models.Model]) -> None:
     connection = connections[DATABASE]
     with connection.cursor() as cursor:
         cursor.executemany(_insert(connection.vendor, type(rows[0])), [_row_values(row, connection) for row in rows])
+
+
+def rows_delete(model: type[models.Model], keys: Collection) -> None:
+    """Delete rows that nothing refers to."""
+    if not keys:
+        return
+    quote = connections[DATABASE].ops.quote_name
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(f"DELETE FROM {quote(model._meta.db_table)} WHERE {quote(model._meta.pk.column)} IN {places(keys)}", [*keys])
 
 
 def row_update(row: models.Model) -> None:
@@ -102,7 +143,7 @@ def _select(vendor: str, model: type[models.Model], names: tuple[str, ...], wher
 def _update(vendor: str, model: type[models.Model], names: tuple[str, ...]):
     quote = connections[DATABASE].ops.quote_name
     assignments = ", ".join(f"{quote(field.column)} = %s" for field in _fields(model, names))
-    return f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE id = %s"
+    return f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE {quote(model._meta.pk.column)} = %s"
 
 
 @cache
@@ -114,6 +155,6 @@ def _insert(vendor: str, model: type[models.Model]):
 
 @cache
 def _columns(model: type[models.Model]) -> list[tuple[str, object]]:
-    """Attribute names but the id's, each with how Django writes it where `_adapt` does not know (JSON)."""
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    """Attribute names but that of a numbered id, each with how Django writes it where `_adapt` does not know (JSON)."""
+    fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
     return [(field.attname, field.get_db_prep_save if isinstance(field, models.JSONField) else None) for field in fields]

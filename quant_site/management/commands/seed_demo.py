@@ -14,7 +14,8 @@ from quant_site.replay import replay_account, replay_run
 from strategies.services import strategies_seed
 
 ACCOUNT, USERNAME = "DEMO", "demo"
-FIRST, LAST = date(2010, 1, 4), date(2013, 3, 1)
+# From the fall of 2008 to where the bundled prices end.
+FIRST, LAST = date(2008, 1, 2), date(2013, 3, 1)
 CASH = Decimal("100000")
 
 
