@@ -18,13 +18,13 @@ from analytics.stats import Metric, Undefined, undefined
 from analytics.tally import ExposureTally, ReturnTally, TradeTally
 from quant_site.core.errors import Conflict, DataMissing, LedgerMismatch
 from quant_site.core.models import Account
+from quant_site.core.rows import rows_read
 from quant_site.core.types import money, ratio, score
 from quant_site.market.sessions import session_distance
 from signals_app.models import TradingSignal
 from signals_app.states import SignalStatus
 from strategies.models import Strategy
 from trading.models import EquitySnapshot, Position
-from trading.rows import rows_read
 
 WHOLE_ACCOUNT = "ALL"
 UNASSIGNED = "UNASSIGNED"

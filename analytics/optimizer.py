@@ -16,12 +16,12 @@ from analytics.models import Adaptation, DailyPerformance
 from analytics.performance import is_week_end
 from analytics.services import adaptations_record
 from quant_site.core.models import Account
+from quant_site.core.rows import rows_read
 from quant_site.core.types import ratio
 from strategies.models import ParameterVersion, Strategy
 from strategies.parameters import account_overrides, merged_params
 from strategies.registry import REGISTRY
 from strategies.services import version_create
-from trading.rows import rows_read
 
 FEWEST_SESSIONS = 60
 # Smaller changes wait until they add up: a version a week that moves a weight by a hair is noise to its reader.

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from quant_site.core.models import Account
+from quant_site.core.rows import row_insert, rows_read, rows_update
 from quant_site.core.types import Direction
 from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
@@ -20,7 +21,6 @@ from trading.ledger import fills_book, positions_mark
 from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position
 from trading.panel_facts import average_volume, panel_facts, return_volatility
 from trading.reconcile import books_check
-from trading.rows import row_insert, rows_read, rows_update
 
 
 @pytest.fixture

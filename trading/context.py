@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quant_site.core.models import Account
+from quant_site.core.rows import rows_read
 from quant_site.core.types import Direction, Side, money
 from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
@@ -19,7 +20,6 @@ from trading.accounting import ZERO
 from trading.equity import account_state
 from trading.models import EquitySnapshot, Order, Position
 from trading.panel_facts import panel_facts
-from trading.rows import rows_read
 from trading.states import OPEN
 from trading.vocabulary import Purpose
 

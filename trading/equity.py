@@ -17,12 +17,12 @@ from django.db import transaction
 
 from quant_site.core.errors import Conflict
 from quant_site.core.models import Account
+from quant_site.core.rows import row_insert, rows_read
 from quant_site.core.services import events_publish
 from quant_site.core.types import decimal, optional, ratio
 from quant_site.market.panel import Panel
 from trading.accounting import ZERO
 from trading.models import CashEntry, EquitySnapshot, Position
-from trading.rows import row_insert, rows_read
 
 FLOWS = frozenset({CashEntry.Kind.DEPOSIT, CashEntry.Kind.WITHDRAWAL})
 INDEX = Decimal("0.0000000001")

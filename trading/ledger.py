@@ -139,8 +139,8 @@ def _posting_session(account: Account, session: date) -> date:
 
 def _fills_fresh(account: Account, fills: list[Fill]) -> list[Fill]:
     keys = [f"fill:{fill.fill_id}" for fill in fills]
-    rows = rows_read(CashEntry, ("key",), f"account_id = %s AND key IN {places(keys)}", account.pk, *keys) if keys else []
-    booked = {row[0] for row in rows}
+    known = f"account_id = %s AND {connection.ops.quote_name('key')} IN {places(keys)}"
+    booked = {row[0] for row in rows_read(CashEntry, ("key",), known, account.pk, *keys)} if keys else set()
     return [fill for fill, key in zip(fills, keys, strict=True) if key not in booked]
 
 

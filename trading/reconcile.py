@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from quant_site.core.errors import Conflict, LedgerMismatch
 from quant_site.core.models import Account
+from quant_site.core.rows import rows_read
 from quant_site.core.types import MICRO, Side, optional, ratio
 from quant_site.market.sessions import session_distance
 from trading.accounting import ZERO, cash_flow
@@ -18,7 +19,6 @@ from trading.brokers.base import Broker
 from trading.equity import FLOWS, AccountState, account_state, time_weighted
 from trading.ledger import fills_unbooked
 from trading.models import CashEntry, EquitySnapshot, Fill, Position
-from trading.rows import rows_read
 
 FULL_CHECK_EVERY = 21
 FIRST_DAY = date(1990, 1, 2)

@@ -7,9 +7,9 @@ import numpy as np
 from django.db.models import Prefetch, QuerySet
 
 from quant_site.core.models import Account
+from quant_site.core.rows import rows_read
 from trading.equity import drawdowns
 from trading.models import EquitySnapshot, Order, OrderEvent, Position, TradeJournal
-from trading.rows import rows_read
 
 CURVE = ("snapshot_date", "total_equity", "net_flow", "daily_return", "benchmark_return", "unit_value")
 

@@ -7,10 +7,12 @@ conversions, which are Django's own, so values are those the ORM would give, on 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from functools import cache
+from typing import TypeVar
 
 from django.db import connections, models
 
 DATABASE = "default"
+Row = TypeVar("Row", bound=models.Model)
 
 
 def rows_read(model: type[models.Model], names: tuple[str, ...], where: str, *params) -> list[tuple]:
@@ -29,7 +31,7 @@ def rows_read(model: type[models.Model], names: tuple[str, ...], where: str, *pa
     return list(zip(*columns, strict=True))
 
 
-def objects_read[M: models.Model](model: type[M], where: str, *params, lock: bool = False) -> list[M]:
+def objects_read(model: type[Row], where: str, *params, lock: bool = False) -> list[Row]:
     """The rows `where` as instances. `lock` keeps others from writing them until the transaction ends."""
     names = tuple(field.attname for field in model._meta.concrete_fields)
     where += lock_words() if lock else ""

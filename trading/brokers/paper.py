@@ -17,6 +17,7 @@ import numpy as np
 from django.db import transaction
 
 from quant_site.core.errors import Conflict, NotFound
+from quant_site.core.rows import objects_read, places, row_insert, rows_read, rows_update
 from quant_site.core.types import Mode, Side, money
 from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
@@ -24,7 +25,6 @@ from trading.brokers.base import Ack, Activity, BrokerFill, BrokerOrder, BrokerR
 from trading.brokers.costs import CostModel
 from trading.brokers.paper_session import PaperSession, SessionBars
 from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
-from trading.rows import row_insert, rows_read
 from trading.vocabulary import OrderType
 
 LEVERAGE = 2
@@ -33,6 +33,10 @@ Phase, Status = PaperAccount.Phase, PaperOrder.Status
 NOT_OPENED, OPENED, TRADED, CLOSED = range(4)
 # Entries that wait, and exits of one symbol that are sure to trade.
 ENTERING_OR_LEAVING = "account_id = %s AND status = 'WORKING' AND (NOT reducing OR (symbol = %s AND order_type = 'MKT'))"
+OF_SESSION = "account_id = %s AND session = %s ORDER BY id"
+THIS_WORKING = "client_order_id = %s AND account_id = %s AND status = 'WORKING'"
+FILL_FIELDS = ("fill_id", "order_id", "session", "quantity", "price", "commission", "filled_at")
+ACTIVITY_FIELDS = ("activity_id", "kind", "session", "symbol", "quantity", "per_share", "amount")
 ORDER_FIELDS = (
     "client_order_id", "status", "quantity", "limit_price", "stop_price", "filled_quantity", "average_fill_price", "commission",
     "split_ratio", "reason",
@@ -80,9 +84,8 @@ class PaperBroker:
         """Cancel what is still working; an order that is not stays as it is."""
         with transaction.atomic():
             self._account(account_id, lock=True)
-            PaperOrder.objects.filter(account_id=account_id, client_order_id=client_order_id, status=Status.WORKING).update(
-                status=Status.CANCELLED, reason="REQUESTED"
-            )
+            working = rows_read(PaperOrder, ("id",), THIS_WORKING, client_order_id, account_id)
+            rows_update(PaperOrder, ("status", "reason"), [(Status.CANCELLED.value, "REQUESTED", pk) for (pk,) in working])
 
     def find(self, account_id: str, client_order_id: str, fence: int) -> Evidence:
         """The order, or the proof that no sender with a fence up to `fence` ever placed it nor ever can.
@@ -100,17 +103,18 @@ class PaperBroker:
         return Evidence(found, final=True)
 
     def orders(self, account_id: str, client_order_ids: Iterable[str]) -> dict[str, BrokerOrder]:
-        rows = PaperOrder.objects.filter(account_id=account_id, client_order_id__in=list(client_order_ids))
-        return {row[0]: BrokerOrder(row[0], broker_order_id(row[0]), *row[1:]) for row in _as_broker_order(rows)}
+        ids = sorted(client_order_ids)
+        rows = rows_read(PaperOrder, ("account_id", *ORDER_FIELDS), f"client_order_id IN {places(ids)} ORDER BY id", *ids) if ids else []
+        return {row[0]: BrokerOrder(row[0], broker_order_id(row[0]), *row[1:]) for account, *row in rows if account == account_id}
 
     def fills(self, account_id: str, session: date) -> list[BrokerFill]:
-        rows = PaperFill.objects.filter(account_id=account_id, session=session).order_by("id")
-        fields = ("fill_id", "order__client_order_id", "session", "quantity", "price", "commission", "filled_at")
-        return [BrokerFill(*row) for row in rows.values_list(*fields)]
+        rows = rows_read(PaperFill, FILL_FIELDS, OF_SESSION, account_id, session)
+        orders = sorted({row[1] for row in rows})
+        ours = dict(rows_read(PaperOrder, ("id", "client_order_id"), f"id IN {places(orders)}", *orders)) if orders else {}
+        return [BrokerFill(fill_id, ours[order], *rest) for fill_id, order, *rest in rows]
 
     def activities(self, account_id: str, session: date) -> list[Activity]:
-        rows = PaperActivity.objects.filter(account_id=account_id, session=session).order_by("id")
-        return [Activity(*row) for row in rows.values_list("activity_id", "kind", "session", "symbol", "quantity", "per_share", "amount")]
+        return [Activity(*row) for row in rows_read(PaperActivity, ACTIVITY_FIELDS, OF_SESSION, account_id, session)]
 
     # --- the simulated market
 
@@ -153,10 +157,9 @@ class PaperBroker:
         while not news and target < (until or target):
             news = steps[target]()
             target += 1
-        moved = PaperAccount.objects.filter(pk=account_id, session=account.session, phase=account.phase)
-        if account.session is None:
-            moved = PaperAccount.objects.filter(pk=account_id, session__isnull=True)
-        if moved.update(session=session, phase=target % CLOSED) != 1:
+        row = (session, target % CLOSED, book.cash, account_id, *([account.session, int(account.phase)] if account.session else []))
+        where = "session = %s AND phase = %s" if account.session else "session IS NULL"
+        if rows_update(PaperAccount, ("session", "phase", "cash"), [row], where=where) != 1:
             raise Conflict("paper_step", f"Another process moves paper account {account_id}.")
         return target, news
 
@@ -172,9 +175,10 @@ class PaperBroker:
     # --- what a broker refuses
 
     def _take(self, request: OrderRequest) -> tuple[str, str]:
-        account = PaperAccount.objects.select_for_update().filter(pk=request.account_id).first()
-        if account is None:
+        accounts = objects_read(PaperAccount, "account_id = %s", request.account_id, lock=True)
+        if not accounts:
             raise BrokerRefused("NO_ACCOUNT", f"There is no paper account {request.account_id}.")
+        account = accounts[0]
         fences = rows_read(PaperFence, ("fence",), "client_order_id = %s", request.client_order_id)
         if fences and request.fence <= fences[0][0]:
             raise BrokerUnclear("FENCED", f"A sender with fence {fences[0][0]} or less was given up; this one has {request.fence}.")
@@ -244,20 +248,15 @@ class PaperBroker:
         return None
 
     def _account(self, account_id: str, *, lock: bool = False) -> PaperAccount:
-        accounts = PaperAccount.objects.select_for_update() if lock else PaperAccount.objects
-        account = accounts.filter(pk=account_id).first()
-        if account is None:
+        accounts = objects_read(PaperAccount, "account_id = %s", account_id, lock=lock)
+        if not accounts:
             raise NotFound("paper_account_not_found", f"There is no paper account {account_id}: open it first.")
-        return account
+        return accounts[0]
 
 
 def broker_order_id(client_order_id: str) -> str:
     """Our id, as the paper broker would have numbered it: the same in every run."""
     return f"P-{client_order_id}"
-
-
-def _as_broker_order(rows):
-    return rows.order_by("id").values_list(*ORDER_FIELDS)
 
 
 def _progress(account: PaperAccount, session: date) -> int:

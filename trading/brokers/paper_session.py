@@ -21,8 +21,7 @@ from math import isnan, trunc
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db import connection
-
+from quant_site.core.rows import objects_read, places, row_insert, rows_delete, rows_insert, rows_read, rows_update
 from quant_site.core.types import Side, money, optional, price, quantity
 from quant_site.market.actions import CorporateAction, corporate_actions
 from quant_site.market.panel import Panel
@@ -30,16 +29,12 @@ from quant_site.market.sessions import session_close, session_open
 from trading.accounting import split_ratio
 from trading.brokers.costs import CostModel
 from trading.models.paper import PaperAccount, PaperActivity, PaperFill, PaperHolding, PaperOrder
-from trading.rows import row_insert
 from trading.vocabulary import OrderType, TimeInForce
 
 Status = PaperOrder.Status
 RANK = {OrderType.STOP: 0, OrderType.MARKET: 1, OrderType.LIMIT: 2}
-# By hand: it runs on every session, and needs neither Django's query building nor Decimals to tell that nothing trades.
-LEVELS = (
-    "SELECT id, symbol, side, order_type, time_in_force, stop_price, limit_price FROM paper_orders"
-    " WHERE account_id = %s AND status = %s AND session < %s ORDER BY id"
-)
+WORKING = "account_id = %s AND status = 'WORKING'"
+LEVEL_FIELDS = ("id", "symbol", "side", "order_type", "time_in_force", "stop_price", "limit_price")
 _actions: WeakKeyDictionary[Panel, dict[int, list[CorporateAction]]] = WeakKeyDictionary()
 
 
@@ -89,7 +84,10 @@ class SessionBars:
 
 
 class PaperSession:
-    """One step of one session of one account, within the caller's transaction. A step answers whether it changed anything."""
+    """One step of one session of one account, within the caller's transaction. A step answers whether it changed anything.
+
+    The caller writes `cash` back, with how far the session has come.
+    """
 
     def __init__(self, account: PaperAccount, bars: SessionBars, costs: CostModel):
         self.account, self.bars, self.costs, self.session = account, bars, costs, bars.session
@@ -121,32 +119,29 @@ class PaperSession:
     def _levels(self) -> list["Level"]:
         """The orders that may trade today, as plain values: read once, and again after something changed."""
         if self.working is None:
-            with connection.cursor() as cursor:
-                cursor.execute(LEVELS, [self.account.pk, Status.WORKING.value, self.session.isoformat()])
-                self.working = [Level(*row[:-2], *(float(value) if value is not None else None for value in row[-2:])) for row in cursor]
+            rows = rows_read(PaperOrder, LEVEL_FIELDS, f"{WORKING} AND session < %s ORDER BY id", self.account.pk, self.session)
+            self.working = [Level(*row[:-2], *(optional(float, level) for level in row[-2:])) for row in rows]
         return self.working
 
     @property
     def holdings(self) -> dict[str, Decimal]:
         if self.held is None:
-            self.held = dict(PaperHolding.objects.filter(account_id=self.account.pk).values_list("symbol", "quantity"))
+            rows = rows_read(PaperHolding, ("symbol", "quantity", "id"), "account_id = %s", self.account.pk)
+            self.held = {symbol: quantity for symbol, quantity, _ in rows}
+            self.rows = {symbol: pk for symbol, _, pk in rows}
             self.now = dict(self.held)
         return self.now
 
     def _save(self) -> bool:
         if not self.touched:
             return False
-        for symbol in sorted(self.holdings):
-            held, before = self.holdings[symbol], self.held.get(symbol, Decimal(0))
-            if held == before:
-                continue
-            row = PaperHolding.objects.filter(account_id=self.account.pk, symbol=symbol)
-            if not held:
-                row.delete()
-            elif not row.update(quantity=held):
-                PaperHolding.objects.create(account_id=self.account.pk, symbol=symbol, quantity=held)
-        if self.cash != self.account.cash:
-            PaperAccount.objects.filter(pk=self.account.pk).update(cash=self.cash)
+        changed = {symbol: held for symbol, held in sorted(self.holdings.items()) if held != self.held.get(symbol, 0)}
+        rows_delete(PaperHolding, [self.rows[symbol] for symbol, held in changed.items() if not held])
+        kept = {symbol: held for symbol, held in changed.items() if held}
+        rows_update(PaperHolding, ("quantity",), [(held, self.rows[symbol]) for symbol, held in kept.items() if symbol in self.rows])
+        added = [symbol for symbol in kept if symbol not in self.rows]
+        rows_insert([PaperHolding(account_id=self.account.pk, symbol=symbol, quantity=kept[symbol]) for symbol in added])
+        self.held, self.touched = None, False
         return True
 
     # --- splits and dividends
@@ -177,7 +172,7 @@ class PaperSession:
             order.split_ratio = quantity(order.split_ratio * factor.numerator / factor.denominator)
             if not order.quantity:
                 order.status, order.reason = Status.CANCELLED, "SPLIT_TO_NOTHING"
-            order.save(update_fields=["quantity", "limit_price", "stop_price", "split_ratio", "status", "reason"])
+            _write(order, ("quantity", "limit_price", "stop_price", "split_ratio", "status", "reason"))
             self.touched = True
 
     def _book(self, action: CorporateAction, held: Decimal, amount: Decimal) -> None:
@@ -210,7 +205,7 @@ class PaperSession:
             return
         self.touched, self.working = True, None
         orders = sorted(
-            PaperOrder.objects.in_bulk(list(triggered)).values(),
+            objects_read(PaperOrder, f"id IN {places(triggered)}", *triggered),
             key=lambda order: (order.reducing is False, RANK[order.order_type], order.pk),
         )
         cancelled: set[str] = set()
@@ -219,7 +214,8 @@ class PaperSession:
                 continue
             if self._fill(order, price(triggered[order.pk]), price_of is at_open_price) and order.oca_group:
                 cancelled.add(order.oca_group)
-                self._working().filter(oca_group=order.oca_group).update(status=Status.CANCELLED, reason="OCA")
+                group = rows_read(PaperOrder, ("id",), f"{WORKING} AND oca_group = %s", self.account.pk, order.oca_group)
+                rows_update(PaperOrder, ("status", "reason"), [(Status.CANCELLED.value, "OCA", pk) for (pk,) in group])
 
     def _fill(self, order: PaperOrder, level: Decimal, at_open: bool) -> bool:
         """Fill `order`; False when it is cancelled instead, because it would open or turn what it must not."""
@@ -229,7 +225,7 @@ class PaperSession:
         shares = min(order.quantity, against) if order.reducing else order.quantity
         if not shares or (against and not order.reducing):
             order.status, order.reason = Status.CANCELLED, "NOTHING_TO_REDUCE" if order.reducing else "OPPOSITE_HOLDING"
-            order.save(update_fields=["status", "reason"])
+            _write(order, ("status", "reason"))
             return False
         paid = level if order.order_type == OrderType.LIMIT else self.costs.worse(level, side)
         commission = self.costs.commission(shares, paid)
@@ -238,7 +234,7 @@ class PaperSession:
         complete = shares == order.quantity
         order.status, order.reason = (Status.FILLED, "") if complete else (Status.CANCELLED, "NOTHING_TO_REDUCE")
         order.filled_quantity, order.average_fill_price, order.commission = shares, paid, commission
-        order.save(update_fields=["status", "reason", "filled_quantity", "average_fill_price", "commission"])
+        _write(order, ("status", "reason", "filled_quantity", "average_fill_price", "commission"))
         fill = PaperFill(
             account_id=self.account.pk,
             fill_id=f"{order.client_order_id}-{self.session:%Y%m%d}",
@@ -251,6 +247,10 @@ class PaperSession:
         )
         row_insert(fill)
         return True
+
+
+def _write(order: PaperOrder, names: tuple[str, ...]) -> None:
+    rows_update(PaperOrder, names, [(*(getattr(order, name) for name in names), order.pk)])
 
 
 def _restated(level: Decimal, factor: Fraction) -> Decimal:
