@@ -6,17 +6,16 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import Count, Sum
-
 from analytics import findings
 from analytics.findings import Observation
 from quant_site.core.models import Account
+from quant_site.core.rows import rows_read
 from quant_site.core.types import Direction
 from signals_app.models import TradingSignal
 from signals_app.states import SignalStatus
 from strategies.models import Strategy, StrategyRun
 from trading.brokers.costs import CostModel
-from trading.models import EquitySnapshot, Fill, Position
+from trading.models import EquitySnapshot, Fill, Order, Position
 from trading.vocabulary import Purpose
 
 TRADE_WINDOW = 252
@@ -37,8 +36,9 @@ class Window:
 
 def window_read(account: Account, session: date) -> Window | None:
     """The window that ends at `session`; None before the first snapshot. Returns are those where both curves have one."""
-    rows = EquitySnapshot.objects.filter(account=account, snapshot_date__lte=session).order_by("-snapshot_date")
-    rows = list(rows.values_list("snapshot_date", "daily_return", "benchmark_return", "benchmark_symbol")[:TRADE_WINDOW])
+    names = ("snapshot_date", "daily_return", "benchmark_return", "benchmark_symbol")
+    where = "account_id = %s AND snapshot_date <= %s ORDER BY snapshot_date DESC LIMIT %s"
+    rows = rows_read(EquitySnapshot, names, where, account.pk, session, TRADE_WINDOW)
     if not rows:
         return None
     both = [(float(own), float(other)) for _, own, other, _ in rows if own is not None and other is not None]
@@ -56,16 +56,16 @@ def observations(account: Account, window: Window) -> list[Observation]:
     """Everything the window gives reason to notice, in a fixed order. It ends with the account's last snapshot: what is
     open is valued as it stands now.
     """
-    strategies = dict(Strategy.objects.order_by("key").values_list("pk", "key"))
+    strategies = dict(rows_read(Strategy, ("id", "key"), "1 = 1"))
     looks = [
-        *_trade_looks(account, window),
+        *_trade_looks(account, window, strategies),
         *_signal_looks(account, window, strategies),
-        *_slippage_looks(account, window),
+        *_slippage_looks(account, window, strategies),
         (findings.behind_benchmark, window.returns, window.benchmark_returns, window.benchmark),
     ]
     confidence = findings.shared_confidence(len(looks))
     seen = [look(*arguments, confidence) for look, *arguments in looks]
-    seen += _silent_strategies(account, window)
+    seen += _silent_strategies(account, window, strategies)
     return sorted((one for one in seen if one is not None), key=lambda one: (one.scope, one.code))
 
 
@@ -73,8 +73,10 @@ class Opened(NamedTuple):
     """A position that was opened within the window, closed since or not."""
 
     id: int
-    strategy__key: str
+    strategy_id: int
     signal_id: int | None
+    entry_session: date
+    symbol: str
     entry_cost: Decimal
     realized_pnl: Decimal
     dividends: Decimal
@@ -82,16 +84,18 @@ class Opened(NamedTuple):
     exit_reason: str
 
 
-def _trade_looks(account: Account, window: Window) -> list[tuple]:
-    rows = Position.objects.filter(account=account, entry_session__gte=window.trades_from, strategy__isnull=False)
-    rows = rows.order_by("entry_session", "symbol", "strategy__key")
+def _trade_looks(account: Account, window: Window, strategies: dict[int, str]) -> list[tuple]:
+    where = "account_id = %s AND entry_session >= %s AND strategy_id IS NOT NULL ORDER BY id"
+    legs = [Opened(*row) for row in rows_read(Position, Opened._fields, where, account.pk, window.trades_from)]
+    legs.sort(key=lambda leg: (leg.entry_session, leg.symbol, strategies[leg.strategy_id]))
     stopped: dict[str, list[float]] = defaultdict(list)
     others: dict[str, list[float]] = defaultdict(list)
     results: dict[tuple, Decimal] = defaultdict(Decimal)
     costs: dict[tuple, Decimal] = defaultdict(Decimal)
-    for leg in (Opened(*row) for row in rows.values_list(*Opened._fields)):
-        result, trade = leg.realized_pnl + leg.dividends + leg.unrealized_pnl, (leg.strategy__key, leg.signal_id or -leg.id)
-        (stopped if leg.exit_reason == Purpose.STOP else others)[leg.strategy__key].append(float(result))
+    for leg in legs:
+        scope, result = strategies[leg.strategy_id], leg.realized_pnl + leg.dividends + leg.unrealized_pnl
+        trade = scope, leg.signal_id or -leg.id
+        (stopped if leg.exit_reason == Purpose.STOP else others)[scope].append(float(result))
         results[trade] += result
         costs[trade] += abs(leg.entry_cost)
     returns: dict[str, list[float]] = defaultdict(list)
@@ -105,40 +109,47 @@ def _trade_looks(account: Account, window: Window) -> list[tuple]:
 def _signal_looks(account: Account, window: Window, strategies: dict[int, str]) -> list[tuple]:
     entries: Counter = Counter()
     codes: dict[str, Counter] = defaultdict(Counter)
-    rows = TradingSignal.objects.filter(account=account, session__gte=window.signals_from, session__lte=window.session)
-    rows = rows.exclude(direction=Direction.CLOSE).order_by()
-    for strategy_id, n in rows.values_list("strategy_id").annotate(n=Count("pk")):
-        entries[strategies[strategy_id]] += n
-    rejected = rows.filter(signal_status=SignalStatus.REJECTED)
-    for strategy_id, errors in rejected.values_list("strategy_id", "validation_errors"):
-        codes[strategies[strategy_id]].update({error["code"] for error in errors})
+    where = "account_id = %s AND session >= %s AND session <= %s AND direction <> %s"
+    names = ("strategy_id", "signal_status", "validation_errors")
+    rows = rows_read(TradingSignal, names, where, account.pk, window.signals_from, window.session, Direction.CLOSE.value)
+    for strategy_id, status, errors in rows:
+        entries[strategies[strategy_id]] += 1
+        if status == SignalStatus.REJECTED:
+            codes[strategies[strategy_id]].update({error["code"] for error in errors})
     return [(findings.rejections_dominate, scope, entries[scope], dict(codes[scope])) for scope in sorted(entries)]
 
 
-def _slippage_looks(account: Account, window: Window) -> list[tuple]:
+def _slippage_looks(account: Account, window: Window, strategies: dict[int, str]) -> list[tuple]:
     model = CostModel()
     modelled = float(model.half_spread_bps) + float(model.slippage_bps)
     points: dict[str, list[float]] = defaultdict(list)
-    rows = Fill.objects.filter(account=account, session__gte=window.trades_from, session__lte=window.session)
-    rows = rows.filter(order__purpose=Purpose.ENTRY, slippage__isnull=False, order__signal__isnull=False)
-    rows = rows.order_by("session", "symbol", "order__signal__strategy__key", "order__leg")
-    for key, slippage, amount in rows.values_list("order__signal__strategy__key", "slippage", "amount"):
+    span = account.pk, window.trades_from, window.session
+    filled = "id IN (SELECT order_id FROM fills WHERE account_id = %s AND session >= %s AND session <= %s)"
+    entered = f"purpose = %s AND signal_id IS NOT NULL AND {filled}"
+    orders = rows_read(Order, ("id", "signal_id", "leg"), entered, Purpose.ENTRY.value, *span)
+    signals = f"id IN (SELECT signal_id FROM orders WHERE {entered})"
+    owners = dict(rows_read(TradingSignal, ("id", "strategy_id"), signals, Purpose.ENTRY.value, *span))
+    legs = {order: (strategies[owners[signal]], leg) for order, signal, leg in orders}
+    names = ("session", "symbol", "order_id", "slippage", "amount")
+    where = "account_id = %s AND session >= %s AND session <= %s AND slippage IS NOT NULL ORDER BY id"
+    fills = [fill for fill in rows_read(Fill, names, where, *span) if fill[2] in legs]
+    fills.sort(key=lambda fill: (fill[0], fill[1], *legs[fill[2]]))
+    for _, _, order, slippage, amount in fills:
         if amount:
-            points[key].append(1e4 * float(slippage) / float(amount))
+            points[legs[order][0]].append(1e4 * float(slippage) / float(amount))
     return [(findings.slippage_above_model, scope, points[scope], modelled) for scope in sorted(points)]
 
 
-def _silent_strategies(account: Account, window: Window) -> list[Observation | None]:
-    rows = StrategyRun.objects.filter(
-        account=account, strategy__enabled=True, session__gte=window.signals_from, session__lte=window.session
-    )
-    groups = rows.order_by().values_list("strategy__key", "status", "abstain_reason").annotate(runs=Count("pk"), drafts=Sum("signal_count"))
+def _silent_strategies(account: Account, window: Window, strategies: dict[int, str]) -> list[Observation | None]:
+    where = "account_id = %s AND strategy_id IN (SELECT id FROM strategies WHERE enabled) AND session >= %s AND session <= %s"
+    names = ("strategy_id", "status", "abstain_reason", "signal_count")
     runs: Counter = Counter()
     drafts: Counter = Counter()
     abstentions: dict[str, Counter] = defaultdict(Counter)
-    for key, status, reason, n, made in groups:
-        runs[key] += n
+    for strategy_id, status, reason, made in rows_read(StrategyRun, names, where, account.pk, window.signals_from, window.session):
+        key = strategies[strategy_id]
+        runs[key] += 1
         drafts[key] += made
         if status == StrategyRun.Status.ABSTAINED:
-            abstentions[key][reason] += n
+            abstentions[key][reason] += 1
     return [findings.silent_strategy(key, runs[key], drafts[key], abstentions[key]) for key in sorted(runs)]

@@ -42,11 +42,14 @@ class AdaptiveOptimizer:
     def __init__(self, account: Account):
         self.account = account
 
-    @transaction.atomic
     def run_daily_optimization(self, session: date) -> dict:
         """Move the weights at the end of a week; answers what was decided, or {"skipped": why}. Idempotent."""
         if not is_week_end(session):
             return {"skipped": "Weights move at the end of a week."}
+        with transaction.atomic():
+            return self._move_weights(session)
+
+    def _move_weights(self, session: date) -> dict:
         decided = self._decisions(session)
         if decided:
             return summary(decided)

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -10,16 +11,33 @@ from analytics import stats
 from analytics.evaluation import WHOLE_ACCOUNT, Evaluation, Trade, closed_trades, positions_since
 from analytics.evidence import observations, window_read
 from analytics.models import DailyPerformance, ExtremeSignal, Finding
-from analytics.services import extremes_record, finding_event, findings_record, performance_record, strategy_statistics_update
+from analytics.services import (
+    extremes_record,
+    finding_event,
+    findings_of,
+    findings_record,
+    performance_record,
+    strategy_statistics_update,
+)
 from quant_site.core.errors import Conflict
 from quant_site.core.models import Account
+from quant_site.core.rows import places, rows_read
 from quant_site.market.sessions import next_session
-from signals_app.models import SignalOutcome
+from signals_app.models import SignalOutcome, TradingSignal
 from strategies.models import Strategy
 from trading.models import EquitySnapshot, Position
 from trading.reconcile import books_check
 
 EXTREMES = 5
+
+
+class Extreme(NamedTuple):
+    """What of an extreme signal the next list needs."""
+
+    signal_id: int
+    kind: str
+    realized_pnl: Decimal
+    r_multiple: Decimal | None
 
 
 def is_week_end(session: date) -> bool:
@@ -54,7 +72,6 @@ class PerformanceAnalyzer:
         strategy_statistics_update(account=self.account, rows=evaluation.rows)
         return evaluation.rows
 
-    @transaction.atomic
     def identify_improvement_opportunities(self, session: date) -> list[Finding]:
         """Findings of the week that ends with `session`; none on other sessions. Running it again changes nothing.
 
@@ -62,11 +79,12 @@ class PerformanceAnalyzer:
         """
         if not is_week_end(session):
             return []
-        if EquitySnapshot.objects.filter(account=self.account, snapshot_date__gt=session).exists():
-            return list(Finding.objects.filter(account=self.account, session=session).order_by("scope", "code"))
-        window = window_read(self.account, session)
-        seen = observations(self.account, window) if window else []
-        return findings_record(account=self.account, session=session, observations=seen)
+        with transaction.atomic():
+            if rows_read(EquitySnapshot, ("id",), "account_id = %s AND snapshot_date > %s LIMIT 1", self.account.pk, session):
+                return findings_of(self.account, session)
+            window = window_read(self.account, session)
+            seen = observations(self.account, window) if window else []
+            return findings_record(account=self.account, session=session, observations=seen)
 
     def _find_extreme_signals(self, session: date, trades: list[Trade]) -> list[ExtremeSignal]:
         """Keep the list of the best and the worst signals so far, by what their trades made; answers the list if it changed.
@@ -76,10 +94,9 @@ class PerformanceAnalyzer:
         closed = [trade for trade in trades if trade.signal_id is not None]
         if not closed:
             return []
-        earlier = ExtremeSignal.objects.filter(account=self.account, session__lt=session)
-        last = earlier.order_by("-session").values_list("session", flat=True).first()
-        known = list(earlier.filter(session=last).order_by("signal__session", "signal__symbol", "signal__strategy__key")) if last else []
-        multiples = dict(SignalOutcome.objects.filter(pk__in=[trade.signal_id for trade in closed]).values_list("pk", "r_multiple"))
+        known = self._last_extremes(session)
+        signals = [trade.signal_id for trade in closed]
+        multiples = dict(rows_read(SignalOutcome, ("signal_id", "r_multiple"), f"signal_id IN {places(signals)}", *signals))
         rows = []
         for kind, sign in ((ExtremeSignal.Kind.BEST, 1), (ExtremeSignal.Kind.WORST, -1)):
             found = [(row.signal_id, row.realized_pnl, row.r_multiple) for row in known if row.kind == kind]
@@ -93,6 +110,17 @@ class PerformanceAnalyzer:
             rows = []
         extremes_record(account=self.account, session=session, rows=rows)
         return rows
+
+    def _last_extremes(self, session: date) -> list[Extreme]:
+        """The list as it stood before `session`, its signals in the order in which they were decided."""
+        where = "account_id = %s AND session = (SELECT MAX(session) FROM extreme_signals WHERE account_id = %s AND session < %s)"
+        known = [Extreme(*row) for row in rows_read(ExtremeSignal, Extreme._fields, where, self.account.pk, self.account.pk, session)]
+        if not known:
+            return []
+        ids, keys = sorted({row.signal_id for row in known}), dict(rows_read(Strategy, ("id", "key"), "1 = 1"))
+        signals = rows_read(TradingSignal, ("id", "session", "symbol", "strategy_id"), f"id IN {places(ids)}", *ids)
+        order = {pk: (decided, symbol, keys[strategy]) for pk, decided, symbol, strategy in signals}
+        return sorted(known, key=lambda row: order[row.signal_id])
 
     def generate_strategy_report(self, strategy: Strategy) -> dict:
         """What `strategy` did on this account so far, as JSON-ready data; every metric is {value, reason, n, low, high}.

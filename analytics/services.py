@@ -9,6 +9,7 @@ from django.db import models, transaction
 from analytics.findings import Observation
 from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
 from quant_site.core.models import Account
+from quant_site.core.rows import objects_read, rows_insert, rows_read
 from quant_site.core.services import events_publish
 from quant_site.core.types import optional, score
 from strategies.models import Strategy
@@ -18,15 +19,21 @@ NEVER_COMPARED = {"id", "created_at"}
 LONGEST_WEEK = 8
 
 
-@transaction.atomic
-def rows_sync(existing: models.QuerySet, wanted: list[models.Model], key: tuple[str, ...]) -> list[models.Model]:
-    """Make the rows of `existing` equal to `wanted`, told apart by `key`; answers those that were not there before.
+@transaction.atomic(savepoint=False)
+def rows_sync(
+    model: type[models.Model], wanted: list[models.Model], key: tuple[str, ...], *, account: Account, session: date
+) -> list[models.Model]:
+    """Make the rows of `account` and `session` equal to `wanted`, told apart by `key`; answers those that were not there.
 
-    Rows that stay keep their id and the time they were made; rows that are already equal are not written.
+    Rows that stay keep their id and the time they were made; rows that are already equal are not written. New ones are
+    not told their ids.
     """
-    stored = {tuple(getattr(row, name) for name in key): row for row in existing}
+    if not rows_read(model, ("id",), "account_id = %s AND session = %s", account.pk, session):
+        rows_insert(wanted)
+        return wanted
+    stored = {tuple(getattr(row, name) for name in key): row for row in model.objects.filter(account=account, session=session)}
     new, changed = [], []
-    names = [field.attname for field in existing.model._meta.concrete_fields if field.attname not in NEVER_COMPARED]
+    names = [field.attname for field in model._meta.concrete_fields if field.attname not in NEVER_COMPARED]
     for row in wanted:
         known = stored.pop(tuple(getattr(row, name) for name in key), None)
         if known is None:
@@ -36,22 +43,21 @@ def rows_sync(existing: models.QuerySet, wanted: list[models.Model], key: tuple[
         if any(getattr(known, name) != getattr(row, name) for name in names):
             changed.append(row)
     if stored:
-        existing.model.objects.filter(pk__in=[row.pk for row in stored.values()]).delete()
+        model.objects.filter(pk__in=[row.pk for row in stored.values()]).delete()
     if changed:
-        existing.model.objects.bulk_update(changed, names)
-    if new:
-        existing.model.objects.bulk_create(new)
+        model.objects.bulk_update(changed, names)
+    rows_insert(new)
     return new
 
 
 def performance_record(*, account: Account, session: date, rows: list[DailyPerformance]) -> None:
     """Store the judgements of a session, one a scope."""
-    rows_sync(DailyPerformance.objects.filter(account=account, session=session), rows, ("scope",))
+    rows_sync(DailyPerformance, rows, ("scope",), account=account, session=session)
 
 
 def extremes_record(*, account: Account, session: date, rows: list[ExtremeSignal]) -> None:
     """Store the list of extremes as it stands at `session`."""
-    rows_sync(ExtremeSignal.objects.filter(account=account, session=session), rows, ("signal_id", "kind"))
+    rows_sync(ExtremeSignal, rows, ("signal_id", "kind"), account=account, session=session)
 
 
 @transaction.atomic
@@ -76,16 +82,22 @@ def strategy_statistics_update(*, account: Account, rows: Iterable[DailyPerforma
         Strategy.objects.bulk_update(changed, ["win_rate", "sharpe_ratio", "total_signals"])
 
 
-@transaction.atomic
+def findings_of(account: Account, session: date) -> list[Finding]:
+    """What the evaluation noticed at `session`."""
+    return objects_read(Finding, "account_id = %s AND session = %s ORDER BY scope, code", account.pk, session)
+
+
+@transaction.atomic(savepoint=False)
 def findings_record(*, account: Account, session: date, observations: list[Observation]) -> list[Finding]:
     """Store what a week's evaluation noticed; answers all findings of the session.
 
     `evidence` says since when it has been noticed week after week, and only what the week before did not notice is
     announced.
     """
-    strategies = dict(Strategy.objects.values_list("key", "pk"))
-    week_before = Finding.objects.filter(account=account, session__lt=session, session__gte=session - timedelta(days=LONGEST_WEEK))
-    known = {(scope, code): evidence for scope, code, evidence in week_before.order_by("session").values_list("scope", "code", "evidence")}
+    strategies = dict(rows_read(Strategy, ("key", "id"), "1 = 1"))
+    week_before = "account_id = %s AND session >= %s AND session < %s ORDER BY session"
+    noticed = rows_read(Finding, ("scope", "code", "evidence"), week_before, account.pk, session - timedelta(days=LONGEST_WEEK), session)
+    known = {(scope, code): evidence for scope, code, evidence in noticed}
     rows = [
         Finding(
             account=account,
@@ -102,12 +114,11 @@ def findings_record(*, account: Account, session: date, observations: list[Obser
         )
         for seen in observations
     ]
-    existing = Finding.objects.filter(account=account, session=session)
-    new = rows_sync(existing, rows, ("scope", "code"))
+    new = rows_sync(Finding, rows, ("scope", "code"), account=account, session=session)
     announced = [row for row in new if (row.scope, row.code) not in known]
     if announced:
         events_publish([("finding", finding_event(row)) for row in announced], account=account)
-    return list(existing.order_by("scope", "code"))
+    return findings_of(account, session)
 
 
 def _persistence(before: dict | None, session: date) -> dict:
@@ -120,10 +131,10 @@ def finding_event(finding: Finding) -> dict:
     return {"session": str(finding.session)} | {name: getattr(finding, name) for name in names}
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def adaptations_record(*, account: Account, rows: list[Adaptation]) -> None:
     """Store the optimiser's decisions of one session, taken or not, and announce those that changed a weight."""
-    Adaptation.objects.bulk_create(rows)
+    rows_insert(rows)
     taken = [row for row in rows if row.version_id is not None]
     if taken:
         events_publish([("adaptation", adaptation_event(row)) for row in taken], account=account)

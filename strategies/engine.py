@@ -8,7 +8,7 @@ from django.db import transaction
 
 from quant_site.core import clock
 from quant_site.core.errors import Conflict, QuantError
-from quant_site.core.rows import row_insert, rows_read
+from quant_site.core.rows import places, row_insert, rows_read
 from quant_site.core.types import Direction
 from quant_site.market.panel import Panel
 from quant_site.market.selectors import panel_load, universe_symbols
@@ -167,8 +167,8 @@ def universe_panel(account) -> Panel:
 def _known(rows: list[Strategy], account, session: date) -> dict[int, StrategyRun]:
     """Runs of the session that are there already, by strategy; a session that runs for the first time has none."""
     ids = [row.pk for row in rows]
-    where = f"account_id = %s AND session = %s AND strategy_id IN ({', '.join(['%s'] * len(ids))})"
-    if not ids or not rows_read(StrategyRun, ("id",), where, account.pk, session, *ids):
+    where = "account_id = %s AND session = %s AND strategy_id IN "
+    if not ids or not rows_read(StrategyRun, ("id",), where + places(ids), account.pk, session, *ids):
         return {}
     stored = StrategyRun.objects.filter(account=account, session=session, strategy_id__in=ids).order_by()
     return {run.strategy_id: run for run in stored}
