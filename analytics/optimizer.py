@@ -11,16 +11,17 @@ import numpy as np
 from django.db import transaction
 
 from analytics import weights
-from analytics.evaluation import Totals
 from analytics.models import Adaptation, DailyPerformance
 from analytics.performance import is_week_end
 from analytics.services import adaptations_record
+from analytics.tally import ReturnTally
 from quant_site.core.models import Account
-from quant_site.core.rows import rows_read
+from quant_site.core.rows import objects_follow, objects_read, rows_read
 from quant_site.core.types import ratio
 from strategies.models import ParameterVersion, Strategy
 from strategies.parameters import account_overrides, merged_params
 from strategies.registry import REGISTRY
+from strategies.selectors import strategies_due
 from strategies.services import version_create
 
 FEWEST_SESSIONS = 60
@@ -64,20 +65,22 @@ class AdaptiveOptimizer:
         return summary(rows)
 
     def _decisions(self, session: date) -> list[Adaptation]:
-        return list(Adaptation.objects.filter(account=self.account, session=session).select_related("strategy").order_by("strategy__key"))
+        rows = objects_read(Adaptation, "account_id = %s AND session = %s", self.account.pk, session)
+        objects_follow(rows, "strategy")
+        return sorted(rows, key=lambda row: row.strategy.key)
 
     def _candidates(self, session: date) -> list[Candidate]:
         """Strategies the optimiser may weigh. A weight of 0 is a person's decision and stays."""
-        rows = DailyPerformance.objects.filter(account=self.account, session=session, strategy__enabled=True)
-        rows = list(rows.select_related("strategy__active_version").order_by("scope"))
-        own = account_overrides([row.strategy for row in rows], self.account)
+        strategies = {row.pk: row for row in strategies_due(keys=REGISTRY, holding=())}
+        own = account_overrides(strategies.values(), self.account)
+        where = "account_id = %s AND session = %s AND strategy_id IS NOT NULL ORDER BY scope"
         candidates = []
-        for row in rows:
-            record = Totals.load(row.cumulative_pnl, row.state).returns
-            if row.strategy.key not in REGISTRY or record.n < FEWEST_SESSIONS:
+        for pk, state in rows_read(DailyPerformance, ("strategy_id", "state"), where, self.account.pk, session):
+            record = ReturnTally.load(state["returns"])
+            if pk not in strategies or record.n < FEWEST_SESSIONS:
                 continue
-            weight = merged_params(row.strategy, own.get(row.strategy_id, {})).weight
-            candidates.append(Candidate(row.strategy, weight, record.n, record.deviation))
+            weight = merged_params(strategies[pk], own.get(pk, {})).weight
+            candidates.append(Candidate(strategies[pk], weight, record.n, record.deviation))
         return [candidate for candidate in candidates if candidate.weight > 0 and candidate.spread > 0]
 
     def _decide(self, session: date, candidates: list[Candidate]) -> list[Adaptation]:
@@ -110,12 +113,14 @@ class AdaptiveOptimizer:
 
         A strategy that is new among the others starts with an equal share; those that left give theirs back.
         """
-        earlier = Adaptation.objects.filter(account=self.account, session__lt=session)
-        last = earlier.order_by("-session").values_list("session", flat=True).first()
+        where = """account_id = %s AND session = (
+            SELECT MAX(session) FROM adaptations WHERE account_id = %s AND session < %s)"""
+        names = ("session", "strategy_id", "evidence")
+        earlier = rows_read(Adaptation, names, where, self.account.pk, self.account.pk, session)
         prior = weights.prior([candidate.weight for candidate in candidates], [candidate.spread for candidate in candidates])
-        if last is None:
+        if not earlier:
             return None, prior
-        known = {pk: evidence["belief"] for pk, evidence in earlier.filter(session=last).values_list("strategy_id", "evidence")}
+        last, known = earlier[0][0], {pk: evidence["belief"] for _, pk, evidence in earlier}
         shares = np.array([known.get(candidate.strategy.pk, np.nan) for candidate in candidates])
         new = np.isnan(shares)
         if new.all():

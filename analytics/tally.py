@@ -5,7 +5,7 @@ result depends neither on the order of additions nor on how many there were, and
 """
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from analytics import stats
@@ -49,7 +49,7 @@ class TradeTally:
         return stats.average_holding_of(self.holding, self.n)
 
     def dump(self) -> dict:
-        return asdict(self) | {"profit": str(self.profit), "loss": str(self.loss)}
+        return vars(self) | {"profit": str(self.profit), "loss": str(self.loss)}
 
     @classmethod
     def load(cls, state: dict | None) -> "TradeTally":
@@ -126,7 +126,7 @@ class ExposureTally:
         return undefined(Undefined.NO_EQUITY, self.n) if self.undefined else stats.observed(self.total / self.n, self.n)
 
     def dump(self) -> dict:
-        return asdict(self) | {"total": str(self.total)}
+        return vars(self) | {"total": str(self.total)}
 
     @classmethod
     def load(cls, state: dict | None) -> "ExposureTally":

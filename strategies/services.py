@@ -5,9 +5,9 @@ from datetime import date
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 
 from quant_site.core.errors import Conflict, InvalidInput
+from quant_site.core.rows import objects_read, rows_read
 from quant_site.core.services import audit_record, event_publish
 from strategies.catalogue import CATALOGUE, Entry
 from strategies.models import AccountStrategy, ParameterVersion, Strategy
@@ -87,12 +87,12 @@ def version_create(
     if active is not None and overrides == active.params:
         return active
     scope = scope_of(account)
-    newest = ParameterVersion.objects.filter(strategy=strategy, scope=scope).aggregate(n=Max("number"))["n"]
+    newest = rows_read(ParameterVersion, ("number",), "strategy_id = %s AND scope = %s ORDER BY number DESC LIMIT 1", strategy.pk, scope)
     version = ParameterVersion(
         strategy=strategy,
         account_id=scope or None,
         scope=scope,
-        number=(newest or 0) + 1,
+        number=newest[0][0] + 1 if newest else 1,
         params=overrides,
         diff=_diff(strategy, account, overrides),
         source=source,
@@ -138,8 +138,9 @@ def active_version(strategy: Strategy, account=None) -> ParameterVersion | None:
     """The version that is active for the house, or the account's own (None where it follows the house)."""
     if account is None:
         return strategy.active_version
-    pointer = AccountStrategy.objects.filter(strategy=strategy, account=account).select_related("active_version").first()
-    return pointer.active_version if pointer else None
+    where = "id IN (SELECT active_version_id FROM account_strategies WHERE strategy_id = %s AND account_id = %s)"
+    own = objects_read(ParameterVersion, where, strategy.pk, account.pk)
+    return own[0] if own else None
 
 
 @transaction.atomic
