@@ -28,22 +28,25 @@ def session_trade(*, account: Account, broker: Broker, session: date, book: Book
     orders and of concluded signals.
     """
     orders_recover(account, broker, session=session)
-    news = _simulate(account, broker, session, book) if broker.simulated else True
-    fills = orders_sync(account, broker, session) if news else []
+    news, fills = _simulate(account, broker, session, book) if broker.simulated else (True, [])
     if news:
+        fills = orders_sync(account, broker, session)
         book([] if broker.simulated else broker.activities(account.pk, session), fills)
     # First what became of the signals: the rest of a trade that came about in part is closed at the next open.
     concluded = OrderExecutor(account, broker, session).monitor_order_status()
     return {"fills": len(fills), **concluded, **positions_protect(account=account, session=session, broker=broker)}
 
 
-def _simulate(account: Account, broker: Broker, session: date, book: Book) -> bool:
-    """Whether the broker has news. It has none only where this very call took the session from its open to its close."""
+def _simulate(account: Account, broker: Broker, session: date, book: Book) -> tuple[bool, list[Fill]]:
+    """Whether the broker has news that are not taken in, and the fills of the session that are. It has none only where
+    this very call made the steps that changed nothing."""
     reached, news = broker.run_session(account.pk, session)
+    fills = []
     if reached == OPENED:
-        book(broker.activities(account.pk, session), orders_sync(account, broker, session))
+        fills = orders_sync(account, broker, session)
+        book(broker.activities(account.pk, session), fills)
         positions_protect(account=account, session=session, broker=broker)
-        broker.trade_session(account.pk, session)
+        news = broker.trade_session(account.pk, session)
     if reached <= TRADED:
-        broker.close_session(account.pk, session)
-    return news
+        news = broker.close_session(account.pk, session) or news
+    return news, fills

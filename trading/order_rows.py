@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from quant_site.core import clock
 from quant_site.core.errors import Conflict, InvalidInput
 from quant_site.core.models import Account
-from quant_site.core.rows import row_insert, rows_read, rows_update
+from quant_site.core.rows import row_insert, rows_insert, rows_read, rows_update
 from quant_site.core.services import audit_record, event_publish, events_publish
 from quant_site.core.types import Mode, Side, optional, price, quantity
 from trading.models import Order, OrderEvent, Position
@@ -196,8 +196,7 @@ def _write(order: Order, events: list[OrderEvent], **fields) -> None:
         raise Conflict("order_moved", f"Order {order.pk} is no longer {order.status}: read it again.", id=order.pk)
     for name, value in values.items():
         setattr(order, name, value)
-    for event in events:
-        row_insert(event)
+    rows_insert(events)
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ Building a QuerySet and compiling it costs ten times what SQLite needs to answer
 conversions, which are Django's own, so values are those the ORM would give, on every database.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import TypeVar
@@ -33,7 +33,7 @@ def rows_read(model: type[models.Model], names: tuple[str, ...], where: str, *pa
 
 def objects_read(model: type[Row], where: str, *params, lock: bool = False) -> list[Row]:
     """The rows `where` as instances. `lock` keeps others from writing them until the transaction ends."""
-    names = tuple(field.attname for field in model._meta.concrete_fields)
+    names = _names(model)
     where += lock_words() if lock else ""
     return [model.from_db(DATABASE, names, row) for row in rows_read(model, names, where, *params)]
 
@@ -108,14 +108,14 @@ def rows_delete(model: type[models.Model], keys: Collection) -> None:
 def row_update(row: models.Model) -> None:
     """Write all columns of a row that is there."""
     connection = connections[DATABASE]
-    names = tuple(name for name, _ in _columns(type(row)))
+    names = tuple(name for name, _ in _columns(connection.vendor, type(row)))
     with connection.cursor() as cursor:
         cursor.execute(_update(connection.vendor, type(row), names), [*_row_values(row, connection), row.pk])
 
 
 def _row_values(row: models.Model, connection) -> list:
-    values = ((getattr(row, name), save) for name, save in _columns(type(row)))
-    return [_adapt(value, connection) if save is None else save(value, connection) for value, save in values]
+    columns = _columns(connection.vendor, type(row))
+    return [getattr(row, name) if save is None else save(getattr(row, name)) for name, save in columns]
 
 
 def _adapt(value, connection):
@@ -150,13 +150,27 @@ def _update(vendor: str, model: type[models.Model], names: tuple[str, ...]):
 
 @cache
 def _insert(vendor: str, model: type[models.Model]):
-    quote, names = connections[DATABASE].ops.quote_name, tuple(name for name, _ in _columns(model))
+    quote, names = connections[DATABASE].ops.quote_name, tuple(name for name, _ in _columns(vendor, model))
     columns, places = ", ".join(quote(field.column) for field in _fields(model, names)), ", ".join(["%s"] * len(names))
     return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"
 
 
 @cache
-def _columns(model: type[models.Model]) -> list[tuple[str, object]]:
-    """Attribute names but that of a numbered id, each with how Django writes it where `_adapt` does not know (JSON)."""
+def _names(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
+@cache
+def _columns(vendor: str, model: type[models.Model]) -> list[tuple[str, Callable | None]]:
+    """Attribute names but that of a numbered id, each with what its values go through where drivers take others."""
     fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
-    return [(field.attname, field.get_db_prep_save if isinstance(field, models.JSONField) else None) for field in fields]
+    return [(field.attname, _save(field)) for field in fields]
+
+
+def _save(field: models.Field) -> Callable | None:
+    connection = connections[DATABASE]
+    if isinstance(field, models.JSONField):
+        return lambda value: field.get_db_prep_save(value, connections[DATABASE])
+    if isinstance(field, models.DateTimeField):
+        return connection.ops.adapt_datetimefield_value
+    return connection.ops.adapt_datefield_value if isinstance(field, models.DateField) else None
