@@ -82,7 +82,7 @@ def row_insert(row: models.Model) -> None:
     connection = connections[DATABASE]
     with connection.cursor() as cursor:
         cursor.execute(_insert(connection.vendor, type(row)), _row_values(row, connection))
-        if row.pk is None:
+        if row._meta.auto_field is not None:
             row.pk = cursor.lastrowid
     row._state.adding, row._state.db = False, DATABASE
 
