@@ -28,14 +28,14 @@ def strategies_due(*, keys: Collection[str], holding: Collection[int]) -> list[S
 
     The loop reads them every session, so what a run has no use for is left out, of versions all but the overrides.
     """
-    rows = (Strategy.from_db(DATABASE, DUE, values) for values in rows_read(Strategy, DUE, "1 = 1 ORDER BY id"))
-    due = [row for row in rows if row.key in keys and (row.enabled or row.pk in holding)]
-    names = ("id", "params")
-    stored = rows_read(ParameterVersion, names, "id IN (SELECT active_version_id FROM strategies)")
-    versions = {values[0]: ParameterVersion.from_db(DATABASE, names, values) for values in stored}
-    for row in due:
-        row.active_version = versions.get(row.active_version_id)
-    return due
+    stored = rows_read(Strategy, DUE, "1 = 1 ORDER BY id")
+    due = [values for values in stored if values[1] in keys and (values[3] or values[0] in holding)]
+    versions = dict(rows_read(ParameterVersion, ("id", "params"), "id IN (SELECT active_version_id FROM strategies)"))
+    rows = [Strategy.from_db(DATABASE, DUE, values) for values in due]
+    for row in rows:
+        pk = row.active_version_id
+        row.active_version = ParameterVersion.from_db(DATABASE, ("id", "params"), (pk, versions[pk])) if pk else None
+    return rows
 
 
 def strategy_get(*, strategy_id: int) -> Strategy:
