@@ -60,6 +60,9 @@ class Metric:
 
 
 def observed(value: float, n: int, interval: tuple[float, float] | None = None) -> Metric:
+    """The metric, or TOO_LARGE where a quotient left the range of numbers."""
+    if not math.isfinite(value):
+        return undefined(Undefined.TOO_LARGE, n)
     return Metric(float(value), None, n, *(interval or (None, None)))
 
 
