@@ -31,6 +31,7 @@ from signals_app.services import signals_expire
 from signals_app.states import SignalStatus
 from strategies.engine import StrategyEngine
 from strategies.models import StrategyRun
+from strategies.services import strategies_seed
 from trading.brokers import broker_for
 from trading.context import holdings_build, risk_context_build
 from trading.equity import equity_snapshot
@@ -246,6 +247,7 @@ def cycle_run(account: Account, session: date | None = None) -> list[LoopRun]:
     if account.is_replay:
         raise NotAllowed("replay_account", f"Account {account.pk} belongs to a replay: it never runs on the live clock.")
     target = session or last_completed_session(clock.now())
+    strategies_seed()
     with loop_lock(account):
         panel = panel_load()
         due = sessions_due(account, target)

@@ -28,6 +28,7 @@ from quant_site.market.selectors import panel_load, unknown_symbols
 from quant_site.market.sessions import next_session, session_close, sessions_between
 from signals_app.selectors import signal_counts
 from strategies.models import StrategyRun
+from strategies.services import strategies_seed
 from trading.models import EquitySnapshot, Fill, Order
 from trading.reconcile import books_check
 
@@ -118,6 +119,7 @@ def replay_run(*, account: Account, start: date, end: date, progress: Callable[[
     `progress` wraps the list of sessions that are due, to show how far it is. Whatever stops it, the same call goes on
     from there. Raises `LedgerMismatch` where cash, positions and profit do not reconcile, at the session it happens.
     """
+    strategies_seed()
     panel = panel_load()
     sessions = replay_sessions(account, panel, start, end)
     began = time.monotonic()

@@ -10,6 +10,7 @@ from quant_site.core.models import Account, LoopRun, LoopStage, OutboxEvent
 from quant_site.digest import account_digest
 from quant_site.loop import QuantTradingLoop, cycle_run, cycles_run_all
 from quant_site.replay import replay_account, replay_run
+from strategies.models import Strategy
 from trading.models import EquitySnapshot, Order
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bundled_market")]
@@ -27,6 +28,12 @@ def test_a_replay_trades_and_its_digest_does_not_depend_on_the_account():
     assert first.fills > 0
     assert first.digest == second.digest
     assert first.sessions == LoopRun.objects.filter(account_id="ONE").count() == 63
+
+
+def test_a_database_that_knows_no_strategy_yet_gets_the_library():
+    Strategy.objects.all().delete()
+    assert replay("FRESH", end=date(2012, 7, 31)).runs == 4 * 21
+    assert Strategy.objects.count() == 12
 
 
 def test_the_digest_notices_one_changed_cent():

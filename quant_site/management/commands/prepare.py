@@ -6,6 +6,8 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import BaseCommand, call_command
 
+from strategies.services import strategies_seed
+
 
 class Command(BaseCommand):
     help = "Migrates the database, collects the static files, and seeds the demonstration."
@@ -17,6 +19,7 @@ class Command(BaseCommand):
         self.stdout.write("Preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
         call_command("createcachetable", verbosity=0)
+        strategies_seed()
         self._collect_static()
         if not no_demo:
             call_command("seed_demo")

@@ -11,7 +11,6 @@ from tqdm import tqdm
 from quant_site.core.errors import QuantError
 from quant_site.market.services import bundled_import
 from quant_site.replay import replay_account, replay_run
-from strategies.services import strategies_seed
 
 ACCOUNT, USERNAME = "DEMO", "demo"
 # From the fall of 2008 to where the bundled prices end.
@@ -24,7 +23,6 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         try:
-            strategies_seed()
             imported = [row for row in bundled_import() if row.changed]
             if imported:
                 self.stdout.write(f"Stored the price history of {len(imported)} bundled symbols.")
