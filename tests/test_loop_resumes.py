@@ -10,7 +10,7 @@ from quant_site.core.models import Account, LoopRun, LoopStage, OutboxEvent
 from quant_site.digest import account_digest
 from quant_site.loop import QuantTradingLoop, cycle_run, cycles_run_all
 from quant_site.replay import replay_account, replay_run
-from strategies.models import Strategy
+from strategies.models import ParameterVersion, Strategy
 from trading.models import EquitySnapshot, Order
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bundled_market")]
@@ -31,6 +31,8 @@ def test_a_replay_trades_and_its_digest_does_not_depend_on_the_account():
 
 
 def test_a_database_that_knows_no_strategy_yet_gets_the_library():
+    Strategy.objects.update(active_version=None)
+    ParameterVersion.objects.all().delete()
     Strategy.objects.all().delete()
     assert replay("FRESH", end=date(2012, 7, 31)).runs == 4 * 21
     assert Strategy.objects.count() == 12
