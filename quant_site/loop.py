@@ -27,6 +27,7 @@ from quant_site.market.selectors import panel_load, universe_symbols
 from quant_site.market.sessions import last_completed_session, next_session, sessions_between
 from signals_app.engine import SignalEngine
 from signals_app.models import TradingSignal
+from signals_app.risk import RiskContext
 from signals_app.services import signals_expire
 from signals_app.states import SignalStatus
 from strategies.engine import StrategyEngine
@@ -63,6 +64,7 @@ class QuantTradingLoop:
         self.opened = False
         # What a stage hands to the next within one pass; a pass that resumes reads it from the database.
         self.handed: dict[str, list] = {}
+        self.context: RiskContext | None = None
 
     def stages(self) -> tuple[Stage, ...]:
         return (
@@ -80,7 +82,7 @@ class QuantTradingLoop:
 
     def run(self, session: date) -> LoopRun:
         """Run or resume the pass over `session`; a pass that is done changes nothing. Raises what a stage raised."""
-        self.session, self.handed = session, {}
+        self.session, self.handed, self.context = session, {}, None
         known = LoopRun.objects.filter(account=self.account, session=session).first()
         if known and known.status == LoopRun.Status.DONE:
             return known
@@ -166,8 +168,11 @@ class QuantTradingLoop:
         row_insert(run)
         return run
 
-    def _risk_context(self):
-        return risk_context_build(account=self.account, session=self.session, panel=self.panel)
+    def _risk_context(self) -> RiskContext:
+        """The account at the close, the same for all stages of a pass; what must be fresh is read again when sending."""
+        if self.context is None:
+            self.context = risk_context_build(account=self.account, session=self.session, panel=self.panel)
+        return self.context
 
     def _perform(self, run: LoopRun, position: int, stage: Stage) -> None:
         started = time.monotonic()

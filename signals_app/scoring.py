@@ -1,5 +1,6 @@
 """Scores of a signal: how strong it is for its strategy, and how much of the account's limits it uses."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from signals_app.risk import Proposal, RiskContext
@@ -12,13 +13,12 @@ HISTORY_SESSIONS = 252
 def signal_strength(score: float, history: Sequence[float]) -> tuple[float | None, str | None]:
     """2·percentile − 1 of `score` among the strategy's own recent scores (mid-rank), in [−1, 1].
 
-    None with the reason HISTORY_TOO_SHORT below 20 scores: comparing with a handful says nothing.
+    `history` is sorted. None with the reason HISTORY_TOO_SHORT below 20 scores: comparing with a handful says nothing.
     """
     if len(history) < MINIMUM_HISTORY:
         return None, "HISTORY_TOO_SHORT"
-    below = sum(other < score for other in history)
-    equal = sum(other == score for other in history)
-    return 2.0 * (below + 0.5 * equal) / len(history) - 1.0, None
+    below, not_above = bisect_left(history, score), bisect_right(history, score)
+    return (below + not_above) / len(history) - 1.0, None
 
 
 def risk_score(proposal: Proposal, size: Size, context: RiskContext) -> float | None:

@@ -20,15 +20,16 @@ def signals_pending(*, account, session: date | None = None):
 
 
 def score_history(*, account, before: date, strategy_ids) -> dict[int, list[float]]:
-    """Scores of the latest entries of each strategy, at most `HISTORY_SESSIONS`, none at or after `before`."""
+    """Scores of the latest entries of each strategy, at most `HISTORY_SESSIONS`, none at or after `before`; sorted."""
     where = (
         "account_id = %s AND strategy_id = %s AND session < %s AND score IS NOT NULL AND direction <> %s"
         f" ORDER BY session DESC, symbol, direction LIMIT {HISTORY_SESSIONS}"
     )
-    return {
-        strategy_id: [score for (score,) in rows_read(TradingSignal, ("score",), where, account.pk, strategy_id, before, Direction.CLOSE)]
-        for strategy_id in sorted(strategy_ids)
-    }
+    history = {}
+    for strategy_id in sorted(strategy_ids):
+        rows = rows_read(TradingSignal, ("score",), where, account.pk, strategy_id, before, Direction.CLOSE)
+        history[strategy_id] = sorted(score for (score,) in rows)
+    return history
 
 
 def runs_with_signals(runs) -> set[int]:
