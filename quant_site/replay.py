@@ -23,7 +23,6 @@ from quant_site.core.services import account_create
 from quant_site.core.types import Mode
 from quant_site.digest import account_digest
 from quant_site.loop import QuantTradingLoop, loop_lock
-from quant_site.market.panel import Panel
 from quant_site.market.selectors import panel_load, unknown_symbols
 from quant_site.market.sessions import next_session, session_close, sessions_between
 from signals_app.selectors import signal_counts
@@ -92,8 +91,9 @@ def _ran_live(account: Account) -> bool:
     return LoopRun.objects.filter(account=account, kind=LoopRun.Kind.LIVE).exists()
 
 
-def replay_sessions(account: Account, panel: Panel, start: date, end: date) -> list[date]:
-    """The sessions of a replay; raises `InvalidInput` where they make no sense for the data or the account."""
+def replay_sessions(start: date, end: date) -> list[date]:
+    """The sessions from `start` to `end`; raises `InvalidInput` or `DataMissing` where the stored bars do not cover them."""
+    panel = panel_load()
     if start > end:
         raise InvalidInput("bad_range", f"The replay would end ({end}) before it begins ({start}).")
     if not len(panel.sessions):
@@ -104,13 +104,16 @@ def replay_sessions(account: Account, panel: Panel, start: date, end: date) -> l
     sessions = sessions_between(start, end)
     if not sessions:
         raise InvalidInput("no_sessions", f"The exchange was closed from {start} to {end}.")
+    return sessions
+
+
+def _require_no_gap(account: Account, sessions: list[date]) -> None:
     ran = LoopRun.objects.filter(account=account).aggregate(first=Min("session"), last=Max("session"))
     if ran["first"] and not ran["first"] <= sessions[0] <= next_session(ran["last"]):
         raise Conflict(
             "gap",
             f"Account {account.pk} holds sessions {ran['first']} to {ran['last']}: begin within them or on the session after.",
         )
-    return sessions
 
 
 def replay_run(*, account: Account, start: date, end: date, progress: Callable[[list[date]], Iterator[date]] = iter) -> ReplaySummary:
@@ -119,9 +122,10 @@ def replay_run(*, account: Account, start: date, end: date, progress: Callable[[
     `progress` wraps the list of sessions that are due, to show how far it is. Whatever stops it, the same call goes on
     from there. Raises `LedgerMismatch` where cash, positions and profit do not reconcile, at the session it happens.
     """
+    sessions = replay_sessions(start, end)
+    _require_no_gap(account, sessions)
     strategies_seed()
     panel = panel_load()
-    sessions = replay_sessions(account, panel, start, end)
     began = time.monotonic()
     with loop_lock(account), _fast_commits(), _patient_collector():
         loop = QuantTradingLoop(account, panel, kind=LoopRun.Kind.REPLAY)

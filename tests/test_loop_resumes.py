@@ -4,6 +4,8 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
 
 from quant_site.core.errors import Conflict, DataMissing, InvalidInput, NotAllowed
 from quant_site.core.models import Account, LoopRun, LoopStage, OutboxEvent
@@ -112,6 +114,33 @@ def test_an_unknown_symbol_is_refused_with_a_suggestion_and_makes_no_account():
 def test_dates_that_the_bars_do_not_cover_are_refused_and_nothing_is_run(start, end):
     with pytest.raises(InvalidInput):
         replay("RANGE", start=start, end=end)
+    assert not LoopRun.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"symbols": ["APPL"]}, "did you mean AAPL"),
+        ({"end": date(2049, 1, 4)}, "Bars are stored from"),
+        ({"end": date(2012, 6, 1)}, "before it begins"),
+        ({"cash": "abc"}, "finite number"),
+        ({"account": "../x"}, "64"),
+        ({"user": "nobody"}, "no active user"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be_and_leaves_nothing_behind(options, said):
+    arguments = {"account": "NEW", "start": START, "end": END, "as_json": True} | options
+    with pytest.raises(CommandError, match=said):
+        call_command("replay", **arguments)
+    assert not Account.objects.exists()
+    assert not LoopRun.objects.exists()
+
+
+def test_the_command_does_not_touch_an_account_that_is_not_the_users():
+    get_user_model().objects.create_user("eve")
+    Account.objects.create(id="OURS", owner=get_user_model().objects.create_user("owner"), is_replay=True)
+    with pytest.raises(CommandError, match="no account 'OURS' of yours"):
+        call_command("replay", account="OURS", start=START, end=END, user="eve")
     assert not LoopRun.objects.exists()
 
 

@@ -12,7 +12,7 @@ from quant_site.core.errors import QuantError
 from quant_site.core.models import Account
 from quant_site.core.selectors import account_get
 from quant_site.core.types import money
-from quant_site.replay import replay_account, replay_run
+from quant_site.replay import replay_account, replay_run, replay_sessions
 
 
 def day(text: str) -> date:
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         chosen = [symbol for text in symbols for symbol in text.split(",") if symbol] if symbols else None
         try:
             owner = self._owner(user, account)
+            replay_sessions(start, end)  # before an account is made for dates that cannot be
             row = replay_account(account_id=account, cash=money(cash, "The initial cash"), symbols=chosen, owner=owner)
             summary = replay_run(account=row, start=start, end=end, progress=iter if as_json else self._bar)
         except QuantError as error:
