@@ -8,6 +8,7 @@ against a holder that lost its connection but still runs: whoever writes checks 
 import fcntl
 import hashlib
 import os
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from django.conf import settings
 from django.db import connection
 
 from quant_site.core.errors import Conflict
+
+_here = threading.local()
 
 
 @contextmanager
@@ -55,12 +58,28 @@ def _try_flock(handle: int) -> bool:
 
 @contextmanager
 def _mysql_lock(key: str, timeout: float):
+    """The server would give a connection the same lock twice; who holds it here already is told no, as by a file."""
+    held = _held_here()
+    if key in held:
+        yield False
+        return
     with connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, %s)", [key, timeout])
         acquired = cursor.fetchone()[0] == 1
+    if not acquired:
+        yield False
+        return
+    held.add(key)
     try:
-        yield acquired
+        yield True
     finally:
-        if acquired:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT RELEASE_LOCK(%s)", [key])
+        held.discard(key)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT RELEASE_LOCK(%s)", [key])
+
+
+def _held_here() -> set[str]:
+    """Keys this thread's connection holds."""
+    if not hasattr(_here, "held"):
+        _here.held = set()
+    return _here.held
