@@ -111,7 +111,7 @@ def win_rate(results: Iterable, confidence: float = CONFIDENCE) -> Metric:
 def profit_factor(results: Iterable) -> Metric:
     """Sum of the gains over the sum of the losses of closed trades; without a loss it is undefined, not infinite."""
     values = observations(results, "Profit factor")
-    return profit_factor_of(values[values > 0].sum(), -values[values < 0].sum(), values.size)
+    return profit_factor_of(float(values[values > 0].sum()), -float(values[values < 0].sum()), values.size)
 
 
 def profit_factor_of(profit: float | Decimal, loss: float | Decimal, n: int) -> Metric:
