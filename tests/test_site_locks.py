@@ -20,7 +20,9 @@ def test_the_second_one_is_told_that_it_is_busy():
 
 def test_locks_of_different_names_do_not_meet():
     with exclusive("one"), exclusive("two"):
-        pass
+        for taken in ("one", "two"):
+            with pytest.raises(Conflict), exclusive(taken):
+                pass
 
 
 def test_a_failure_within_gives_the_lock_back():
@@ -38,7 +40,8 @@ def test_the_lock_of_a_dead_process_is_free():
         with exclusive("desk"):
             os.write(told, b"held")
             os.kill(os.getpid(), 9)
-    os.read(ready, 4)
-    os.waitpid(child, 0)
-    with exclusive("desk", timeout=5):
+    assert os.read(ready, 4) == b"held"
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -9
+    with exclusive("desk", timeout=5), pytest.raises(Conflict), exclusive("desk"):
         pass
