@@ -11,6 +11,9 @@ from functools import cached_property
 import numpy as np
 
 from quant_site.core.errors import DataMissing
+from quant_site.market.reference import Reference
+
+ARRAYS = ("open", "high", "low", "close", "volume", "factor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +21,8 @@ class Panel:
     """Bars of N symbols on T consecutive NYSE sessions; float64 arrays of shape (N, T), NaN where no bar exists.
 
     `sessions` is datetime64[D], ascending. `factor` is adjusted / raw close: 1 everywhere when the source gives
-    adjusted bars only. Arrays are not writable.
+    adjusted bars only. Arrays are not writable. `reference` is what is known beside bars, on the same sessions;
+    `background` the panel this one was selected from, with symbols that are looked at and not traded (VIX, an index).
     """
 
     symbols: tuple[str, ...]
@@ -30,9 +34,11 @@ class Panel:
     volume: np.ndarray
     factor: np.ndarray
     sources: dict[str, str] = field(default_factory=dict)
+    reference: Reference = field(default_factory=Reference)
+    background: "Panel | None" = None
 
     def __post_init__(self):
-        for name in ("sessions", "open", "high", "low", "close", "volume", "factor"):
+        for name in ("sessions", *ARRAYS):
             getattr(self, name).setflags(write=False)
 
     @cached_property
@@ -80,12 +86,23 @@ class Panel:
     def until(self, session: date) -> "Panel":
         """The same panel without anything after `session`."""
         end = int(np.searchsorted(self.sessions, np.datetime64(session, "D"), side="right"))
-        cut = {name: getattr(self, name)[:, :end] for name in ("open", "high", "low", "close", "volume", "factor")}
-        return Panel(self.symbols, self.sessions[:end], **cut, sources=self.sources)
+        cut = {name: getattr(self, name)[:, :end] for name in ARRAYS}
+        background = self.background and self.background.until(session)
+        return Panel(
+            self.symbols, self.sessions[:end], **cut, sources=self.sources, reference=self.reference.until(end), background=background
+        )
 
     def select(self, symbols) -> "Panel":
-        """The same panel with these symbols only, in their order."""
+        """The same panel with these symbols only, in their order; the others stay in its background."""
         rows = [self.row(symbol) for symbol in symbols]
-        cut = {name: getattr(self, name)[rows] for name in ("open", "high", "low", "close", "volume", "factor")}
+        cut = {name: getattr(self, name)[rows] for name in ARRAYS}
         sources = {symbol: self.sources[symbol] for symbol in symbols if symbol in self.sources}
-        return Panel(tuple(symbols), self.sessions, **cut, sources=sources)
+        reference, background = self.reference.select(rows), self.background or self
+        return Panel(tuple(symbols), self.sessions, **cut, sources=sources, reference=reference, background=background)
+
+    def holding(self, symbol: str) -> "tuple[Panel, int] | None":
+        """The panel (this one, else its background) with bars of `symbol`, and its row there; None where neither has any."""
+        for panel in (self, self.background):
+            if panel is not None and symbol in panel:
+                return panel, panel.row(symbol)
+        return None
