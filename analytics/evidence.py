@@ -11,10 +11,10 @@ from analytics.findings import Observation
 from quant_site.core.models import Account
 from quant_site.core.rows import rows_read
 from quant_site.core.types import Direction
+from quant_site.market.execution import CostModel
 from signals_app.models import TradingSignal
 from signals_app.states import SignalStatus
 from strategies.models import Strategy, StrategyRun
-from trading.brokers.costs import CostModel
 from trading.models import EquitySnapshot, Fill, Order, Position
 from trading.vocabulary import Purpose
 

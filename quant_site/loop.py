@@ -27,11 +27,11 @@ from quant_site.market.selectors import panel_load, universe_symbols
 from quant_site.market.sessions import last_completed_session, next_session, sessions_between
 from signals_app.engine import SignalEngine
 from signals_app.models import TradingSignal
-from signals_app.risk import RiskContext
 from signals_app.services import signals_expire
 from signals_app.states import SignalStatus
 from strategies.engine import StrategyEngine
 from strategies.models import StrategyRun
+from strategies.risk import RiskContext
 from strategies.services import strategies_seed
 from trading.brokers import broker_for
 from trading.context import holdings_build, risk_context_build

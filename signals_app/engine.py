@@ -8,13 +8,13 @@ from quant_site.core.types import Direction, optional, price, quantity, ratio, s
 from quant_site.market.sessions import next_session, session_close
 from signals_app import selectors, services
 from signals_app.models import SignalOutcome, TradingSignal
-from signals_app.risk import Proposal, ProposedLeg, RiskContext, assess
 from signals_app.scoring import risk_score, signal_strength
-from signals_app.sizing import Size, size_entry
 from signals_app.states import SignalStatus
 from strategies.base import Draft
 from strategies.drafts import draft_from_json
 from strategies.models import StrategyRun
+from strategies.risk import Proposal, ProposedLeg, RiskContext, assess
+from strategies.sizing import Size, size_entry
 
 
 class SignalEngine:

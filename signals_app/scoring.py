@@ -3,8 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from signals_app.risk import Proposal, RiskContext
-from signals_app.sizing import Size
+from strategies.risk import Proposal, RiskContext
+from strategies.sizing import Size
 
 MINIMUM_HISTORY = 20
 HISTORY_SESSIONS = 252

@@ -6,19 +6,24 @@ from quant_site.core.errors import InvalidInput
 from quant_site.core.types import Direction
 from strategies.base import Draft, Leg
 
+# How a draft is sized; most have none of these.
+SIZES = ("weight", "unit_risk", "risk_share")
+
 
 def draft_to_json(draft: Draft) -> dict:
     """`draft` as a dict of plain values; raises `InvalidInput` where a number is not finite or a value not JSON's."""
     written = {
         "group": draft.group,
         "direction": draft.direction.value,
-        "legs": [{"symbol": leg.symbol, "direction": leg.direction.value, "ratio": leg.ratio} for leg in draft.legs],
+        "legs": [_leg(leg) for leg in draft.legs],
         "score": draft.score,
         "reason": draft.reason,
         "entry_price": draft.entry_price,
         "stop_loss": draft.stop_loss,
         "take_profit": draft.take_profit,
         "add": draft.add,
+        **{name: getattr(draft, name) for name in SIZES if getattr(draft, name) is not None},
+        "portion": draft.portion,
         "metadata": draft.metadata,
     }
     try:
@@ -29,5 +34,10 @@ def draft_to_json(draft: Draft) -> dict:
 
 def draft_from_json(stored: dict) -> Draft:
     """The draft that `draft_to_json` wrote."""
-    legs = tuple(Leg(leg["symbol"], Direction(leg["direction"]), leg["ratio"]) for leg in stored["legs"])
+    legs = tuple(Leg(leg["symbol"], Direction(leg["direction"]), leg["ratio"], leg.get("units", 0)) for leg in stored["legs"])
     return Draft(**(stored | {"direction": Direction(stored["direction"]), "legs": legs}))
+
+
+def _leg(leg: Leg) -> dict:
+    plain = {"symbol": leg.symbol, "direction": leg.direction.value, "ratio": leg.ratio}
+    return plain | {"units": leg.units} if leg.units else plain

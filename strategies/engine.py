@@ -123,15 +123,19 @@ class StrategyEngine:
     ) -> None:
         t = panel.index(run.session)
         lack = missing(code.needs(params), panel, t)
+        prepared = None
+        if not lack or held:
+            prepared = features.prepared(code, panel, params)
+            lack = lack or code.lack(panel, prepared, t, params)
         run.status, run.abstain_reason = StrategyRun.Status.ABSTAINED if lack else StrategyRun.Status.COMPLETED, lack[:255]
         if lack and not held:
             return
-        blind = [holding for holding in held if not all(symbol in panel for symbol in holding.quantities)]
+        blind = [holding for holding in held if not all(panel.knows(symbol) for symbol in holding.quantities)]
         if blind:
             run.error = f"No bars of {', '.join(holding.group for holding in blind)}: open, and their exits cannot be decided."
             logger.error("%s %s: %s", code.key, run.session, run.error)
         seen = tuple(holding for holding in held if holding not in blind)
-        drafts = code.decide(panel, features.prepared(code, panel, params), t, params, seen)
+        drafts = code.decide(panel, prepared, t, params, seen)
         if exits_only or lack:
             drafts = [draft for draft in drafts if draft.direction is Direction.CLOSE]
         check_one_per_trade(drafts)
@@ -140,13 +144,16 @@ class StrategyEngine:
 
 def missing(needs: Needs, panel: Panel, t: int) -> str:
     """What lacks before a strategy can decide at column t, and how to get it; empty where nothing does."""
-    counts = features.bar_counts(panel)[:, t]
-    ready = int((counts >= needs.sessions).sum())
+    rows = [panel.row(symbol) for symbol in needs.among if symbol in panel] if needs.among else slice(None)
+    ready = int((features.bar_counts(panel)[rows, t] >= needs.sessions).sum())
     if ready >= needs.symbols:
         return ""
+    many = f"{needs.symbols} symbol{'s' if needs.symbols != 1 else ''}"
+    of = f"of {', '.join(needs.among)} " if needs.among else ""
+    have = f"{ready} have them" if needs.among else f"{ready} of {len(panel.symbols)} have them"
     return (
-        f"Needs {needs.sessions} sessions of history of {needs.symbols} symbol{'s' if needs.symbols > 1 else ''} by {panel.sessions[t]}; "
-        f"{ready} of {len(panel.symbols)} have them. Import earlier bars: manage.py import_bars PATH."
+        f"Needs {needs.sessions} sessions of history of {many} {of}by {panel.sessions[t]}; "
+        f"{have}. Import earlier bars: manage.py import_bars PATH."
     )
 
 

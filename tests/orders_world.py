@@ -7,6 +7,7 @@ import numpy as np
 
 from quant_site.core.models import Account
 from quant_site.core.services import account_create
+from quant_site.market.execution import CostModel
 from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import sessions_between
@@ -14,7 +15,6 @@ from signals_app.models import TradingSignal
 from signals_app.states import SignalStatus
 from strategies.models import Strategy
 from trading.brokers.base import OrderRequest
-from trading.brokers.costs import CostModel
 from trading.brokers.paper import PaperBroker
 
 DAYS = sessions_between(date(2019, 1, 2), date(2019, 3, 29))

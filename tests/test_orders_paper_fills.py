@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from quant_site.market.execution import CostModel
 from tests.orders_world import DAYS, FLAT, broker_of, request, run_session
-from trading.brokers.costs import CostModel
 from trading.models import PaperOrder
 
 pytestmark = pytest.mark.django_db

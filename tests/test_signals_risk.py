@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant_site.core.types import Direction
-from signals_app.risk import ENTRY_CHECKS, Proposal, ProposedLeg, RiskContext, RiskLimits, assess
-from signals_app.sizing import size_entry
 from strategies.base import Draft, Leg
+from strategies.risk import ENTRY_CHECKS, Proposal, ProposedLeg, RiskContext, RiskLimits, assess
+from strategies.sizing import size_entry
 
 SESSION = date(2019, 3, 8)
 LIMITS = RiskLimits(0.20, 1.0, 0.20, 0.01, 0.01, 3, True)

@@ -14,8 +14,8 @@ from quant_site.core.types import Direction, Side, money
 from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import sessions_between
-from signals_app.risk import RiskContext, RiskLimits
 from strategies.base import Holding
+from strategies.risk import RiskContext, RiskLimits
 from trading.accounting import ZERO
 from trading.equity import account_state
 from trading.models import EquitySnapshot, Order, Position

@@ -2,11 +2,7 @@
 
 from enum import StrEnum
 
-
-class OrderType(StrEnum):
-    MARKET = "MKT"
-    LIMIT = "LMT"
-    STOP = "STP"
+from quant_site.core.types import OrderType
 
 
 class TimeInForce(StrEnum):
@@ -23,5 +19,6 @@ class Purpose(StrEnum):
     TARGET = "TARGET"
 
 
+__all__ = ["PROTECTIVE", "REDUCING", "OrderType", "Purpose", "TimeInForce"]
 PROTECTIVE = frozenset({Purpose.STOP, Purpose.TARGET})
 REDUCING = frozenset({Purpose.EXIT, Purpose.STOP, Purpose.TARGET})

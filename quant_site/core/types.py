@@ -34,6 +34,12 @@ class Side(StrEnum):
         return 1 if self is Side.BUY else -1
 
 
+class OrderType(StrEnum):
+    MARKET = "MKT"
+    LIMIT = "LMT"
+    STOP = "STP"
+
+
 class Mode(StrEnum):
     DRY_RUN = "DRY_RUN"
     REAL = "REAL"

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from quant_site.core.errors import DataMissing
+from quant_site.market.options.contracts import parse_contract, price_sources
 from quant_site.market.reference import Reference
 
 ARRAYS = ("open", "high", "low", "close", "volume", "factor")
@@ -106,3 +107,8 @@ class Panel:
             if panel is not None and symbol in panel:
                 return panel, panel.row(symbol)
         return None
+
+    def knows(self, symbol: str) -> bool:
+        """Whether there are bars of `symbol`, or of what it is an option on."""
+        contract = parse_contract(symbol)
+        return symbol in self if contract is None else any(self.holding(name) for name in price_sources(contract.underlying))

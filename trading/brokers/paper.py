@@ -19,10 +19,10 @@ from django.db import transaction
 from quant_site.core.errors import Conflict, NotFound
 from quant_site.core.rows import objects_read, places, row_insert, rows_read, rows_update
 from quant_site.core.types import Mode, Side, money
+from quant_site.market.execution import CostModel
 from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
 from trading.brokers.base import Ack, Activity, BrokerFill, BrokerOrder, BrokerRefused, BrokerUnclear, Evidence, OrderRequest
-from trading.brokers.costs import CostModel
 from trading.brokers.paper_session import PaperSession, SessionBars
 from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
 from trading.vocabulary import OrderType

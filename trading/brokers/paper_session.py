@@ -24,10 +24,10 @@ from weakref import WeakKeyDictionary
 from quant_site.core.rows import objects_read, places, row_insert, rows_delete, rows_insert, rows_read, rows_update
 from quant_site.core.types import Side, money, optional, price, quantity
 from quant_site.market.actions import CorporateAction, corporate_actions
+from quant_site.market.execution import CostModel, at_open_price, intraday_price
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import session_close, session_open
 from trading.accounting import split_ratio
-from trading.brokers.costs import CostModel
 from trading.models.paper import PaperAccount, PaperActivity, PaperFill, PaperHolding, PaperOrder
 from trading.vocabulary import OrderType, TimeInForce
 
@@ -255,30 +255,3 @@ def _write(order: PaperOrder, names: tuple[str, ...]) -> None:
 
 def _restated(level: Decimal, factor: Fraction) -> Decimal:
     return price(level * factor.denominator / factor.numerator)
-
-
-def at_open_price(
-    order_type: str, side: str, stop: float | None, limit: float | None, open_: float, high: float, low: float
-) -> float | None:
-    """The open, where an order of this type trades at it."""
-    if order_type == OrderType.STOP:
-        trades = open_ >= stop if side == Side.BUY else open_ <= stop
-    elif order_type == OrderType.LIMIT:
-        trades = open_ <= limit if side == Side.BUY else open_ >= limit
-    else:
-        trades = True
-    return open_ if trades else None
-
-
-def intraday_price(
-    order_type: str, side: str, stop: float | None, limit: float | None, open_: float, high: float, low: float
-) -> float | None:
-    """The price before costs at which a stop or limit trades within the bar, or None."""
-    buys = side == Side.BUY
-    if order_type == OrderType.STOP:
-        reached = high >= stop if buys else low <= stop
-        return (max(open_, stop) if buys else min(open_, stop)) if reached else None
-    if order_type == OrderType.LIMIT:
-        reached = low <= limit if buys else high >= limit
-        return (min(open_, limit) if buys else max(open_, limit)) if reached else None
-    return None

@@ -18,6 +18,9 @@ OCC = re.compile(r"([A-Z][A-Z0-9.]{0,5})(\d{6})([CP])(\d{8})")
 # Exercised at expiry only and settled in cash; options on everything else are American and deliver shares.
 EUROPEAN_ROOTS = frozenset({"SPX", "XSP", "VIX", "NDX", "RUT"})
 
+# Options on a tenth of an index, priced off the index itself.
+TENTHS = {"XSP": "SPX"}
+
 
 @dataclass(frozen=True, order=True)
 class OptionContract:
@@ -63,3 +66,8 @@ def parse_contract(symbol: str) -> OptionContract | None:
 def multiplier_of(symbol: str) -> int:
     """Units of the underlying that one contract of `symbol` stands for: 100 for an option, 1 for a share."""
     return OPTION_MULTIPLIER if parse_contract(symbol) else 1
+
+
+def price_sources(underlying: str) -> tuple[str, ...]:
+    """Symbols whose bars tell the price of `underlying`: its own, or the index it is a tenth of."""
+    return (TENTHS.get(underlying, underlying),)

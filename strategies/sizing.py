@@ -1,0 +1,125 @@
+"""How large a trade may be: the smallest of its caps, floored to whole shares or units.
+
+A draft is sized in one of three ways: by the loss at its stop, by its share of the strategy's capital, or, for a
+structure of several contracts, in whole units by the most that a unit can lose.
+"""
+
+import math
+from dataclasses import dataclass
+
+from strategies.base import Draft, Leg
+from strategies.risk import RiskContext
+
+# Without a stop the loss to budget for is a two-sigma move over a month of sessions.
+NO_STOP_SIGMAS, NO_STOP_SESSIONS = 2.0, 20
+TARGET_VOLATILITY = 0.20
+SESSIONS_A_YEAR = 252
+# Costs and the opening gap are unknown when the size is set.
+BUFFER = 0.98
+# A trade smaller than this share of equity is not worth its commission.
+SMALLEST_TRADE = 0.005
+
+
+@dataclass(frozen=True)
+class Size:
+    """Signed whole shares or contracts per leg, gross notional (of a structure: what it can lose), the loss to budget for,
+    and the cap that bound."""
+
+    quantities: tuple[int, ...]
+    notional: float
+    loss_at_stop: float
+    budget: float
+    binding: str
+
+    @property
+    def empty(self) -> bool:
+        return any(quantity == 0 for quantity in self.quantities)
+
+
+def strategy_capital(equity: float, max_gross_exposure: float, share: float) -> float:
+    """Dollars that a strategy with this `share` of the account may hold, gross."""
+    return max_gross_exposure * equity * BUFFER * share
+
+
+def size_entry(draft: Draft, context: RiskContext, *, strategy_id: int, share: float, scale: float) -> Size:
+    """Size an entry. `share` is the strategy's part of the gross limit, `scale` its weight relative to an equal one.
+
+    size = floor(min of the caps), after the drawdown throttle. Legs share the notional by their ratios; a leg without a
+    price or volatility gets size 0, and so does a trade below half a per cent of equity.
+    """
+    if draft.structure:
+        return _size_structure(draft, context, strategy_id, share, scale)
+    caps = _caps(draft, context, strategy_id, share, scale)
+    if caps is None:
+        return Size((0,) * len(draft.legs), 0.0, 0.0, 0.0, "NO_DATA")
+    binding = min(caps, key=caps.get)
+    notional = caps[binding] if caps[binding] >= SMALLEST_TRADE * float(context.equity) else 0.0
+    quantities = tuple(math.floor(notional * leg.ratio / context.prices[leg.symbol]) * leg.direction.sign for leg in draft.legs)
+    filled = sum(abs(q) * context.prices[leg.symbol] for q, leg in zip(quantities, draft.legs, strict=True))
+    loss = filled * loss_fraction(draft, context)
+    budget = loss if draft.weight is not None else _risk_budget(context, scale)
+    return Size(quantities, filled, loss, budget, binding)
+
+
+def _size_structure(draft: Draft, context: RiskContext, strategy_id: int, share: float, scale: float) -> Size:
+    """Whole units by what one can lose. Its loss counts against the name, the strategy's share and the free cash."""
+    equity, limits = float(context.equity), context.limits
+    own = equity * draft.risk_share * context.throttle if draft.risk_share is not None else math.inf
+    caps = {
+        "RISK_BUDGET": min(_risk_budget(context, scale), own),
+        "SINGLE_NAME": limits.max_position_pct * equity * BUFFER * context.throttle,
+        "STRATEGY_SHARE": strategy_capital(equity, limits.max_gross_exposure, share) - _held(context, strategy_id),
+        "GROSS_EXPOSURE": limits.max_gross_exposure * equity * BUFFER - context.gross,
+        "CASH": max(0.0, context.free_cash) * BUFFER,
+    }
+    binding = min(caps, key=caps.get)
+    units = max(0, math.floor(caps[binding] / draft.unit_risk)) if draft.unit_risk > 0 else 0
+    quantities = tuple(units * leg.units * leg.direction.sign for leg in draft.legs)
+    loss = units * draft.unit_risk
+    return Size(quantities, loss, loss, caps["RISK_BUDGET"], binding)
+
+
+def loss_fraction(draft: Draft, context: RiskContext) -> float:
+    """Loss to budget for as a share of the notional: distance to the stop, else a volatility move."""
+    if len(draft.legs) == 1 and draft.stop_loss is not None:
+        price = context.prices[draft.legs[0].symbol]
+        return abs(price - draft.stop_loss) / price
+    variance = sum((leg.ratio * context.volatility[leg.symbol]) ** 2 for leg in draft.legs)
+    return NO_STOP_SIGMAS * math.sqrt(variance * NO_STOP_SESSIONS)
+
+
+def _risk_budget(context: RiskContext, scale: float) -> float:
+    return float(context.equity) * context.limits.risk_per_trade_pct * scale * context.throttle
+
+
+def _held(context: RiskContext, strategy_id: int) -> float:
+    return float(context.strategy_exposures.get(strategy_id, 0))
+
+
+def _caps(draft: Draft, context: RiskContext, strategy_id: int, share: float, scale: float) -> dict[str, float] | None:
+    if not all(_known(context, leg) for leg in draft.legs):
+        return None
+    loss = loss_fraction(draft, context)
+    if loss <= 0:
+        return None
+    equity, limits, throttle = float(context.equity), context.limits, context.throttle
+    name_limit = limits.max_position_pct * equity * BUFFER
+    capital = strategy_capital(equity, limits.max_gross_exposure, share)
+    caps = {
+        "SINGLE_NAME": throttle * min((name_limit - abs(context.net(leg.symbol))) / leg.ratio for leg in draft.legs),
+        "STRATEGY_SHARE": capital - _held(context, strategy_id),
+        "GROSS_EXPOSURE": limits.max_gross_exposure * equity * BUFFER - context.gross,
+        "ADV": min(limits.max_adv_pct * context.adv[leg.symbol] * context.prices[leg.symbol] / leg.ratio for leg in draft.legs),
+        "CASH": max(0.0, context.free_cash) * BUFFER,
+    }
+    if draft.weight is not None:
+        # A portfolio spreads its risk over its holdings by itself: the budget of a single trade is not its measure.
+        return {"TARGET_WEIGHT": draft.weight * capital * throttle} | caps
+    sigma = math.sqrt(sum((leg.ratio * context.volatility[leg.symbol]) ** 2 for leg in draft.legs) * SESSIONS_A_YEAR)
+    target = equity * share * TARGET_VOLATILITY / sigma * throttle if sigma > 0 else 0.0
+    return {"RISK_BUDGET": _risk_budget(context, scale) / loss, **caps, "VOLATILITY_TARGET": target}
+
+
+def _known(context: RiskContext, leg: Leg) -> bool:
+    values = (context.prices.get(leg.symbol), context.volatility.get(leg.symbol), context.adv.get(leg.symbol))
+    return all(value is not None and math.isfinite(value) and value > 0 for value in values)
