@@ -24,7 +24,7 @@ class InstrumentAdmin(RecordAdmin):
 @admin.register(BarImport)
 class BarImportAdmin(RecordAdmin):
     account_field = ""
-    list_display = ("created_at", "symbol", "accepted", "rejected", "changed", "source")
-    list_filter = (("created_at", RangeDateTimeFilter), "changed")
+    list_display = ("created_at", "kind", "symbol", "accepted", "rejected", "changed", "source")
+    list_filter = (("created_at", RangeDateTimeFilter), ("kind", ChoicesDropdownFilter), "changed")
     search_fields = ("symbol", "source")
     date_hierarchy = "created_at"

@@ -70,7 +70,7 @@ def parse_bars(frame: pd.DataFrame, *, at: datetime, allow_negative: bool = Fals
     `allow_negative` admits prices below zero, which futures have had. Of rows with one date the first good one is kept.
     Without adj_close prices count as adjusted already; a volume that is not given stays unknown (NaN).
     """
-    days = _days(frame["date"])
+    days = days_of(frame["date"])
     numbers = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in (*PRICES, "volume") if name in frame}
     checks = _Checks(len(frame))
     _check_days(checks, days, at)
@@ -115,7 +115,7 @@ class _Checks:
         ]
 
 
-def _days(column: pd.Series) -> np.ndarray:
+def days_of(column: pd.Series) -> np.ndarray:
     """The column as datetime64[D], NaT where it is no ISO date. A time of day and an offset are dropped, not applied."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_localize(None)

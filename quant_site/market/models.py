@@ -1,4 +1,7 @@
-"""What is stored about the market in rows: instruments, and a record of each import. Bars live in the bar store."""
+"""What is stored about the market in rows: instruments, and a record of each import.
+
+Bars live in the bar store, and what is known beside them in the reference store.
+"""
 
 from decimal import Decimal
 
@@ -42,20 +45,30 @@ class Instrument(models.Model):
 
 
 class BarImport(models.Model):
-    """One symbol of one import: what was taken, and every rejected row with its reason.
+    """One import: what was taken, and every rejected row with its reason. One of bars is of one symbol; others are of a whole table.
 
     `replaced` says, to who imports and not in the table, which history went: empty where there was none or nothing changed.
     """
 
+    class Kind(models.TextChoices):
+        BARS = "BARS", _("Bars")
+        FACTORS = "FACTORS", _("Factors and rates")
+        IMPLIED_VOL = "IMPLIED_VOL", _("Implied volatilities")
+        FUNDAMENTALS = "FUNDAMENTALS", _("Fundamentals")
+        SECTORS = "SECTORS", _("Sectors")
+
     replaced = ""
 
     id = models.BigAutoField(primary_key=True)
-    symbol = models.CharField(_("symbol"), max_length=32)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices, default=Kind.BARS)
+    symbol = models.CharField(_("symbol"), max_length=32, blank=True)
     source = models.CharField(_("source"), max_length=255)
     accepted = models.PositiveIntegerField(_("accepted rows"), default=0)
     rejected = models.PositiveIntegerField(_("rejected rows"), default=0)
     repaired = models.PositiveIntegerField(
-        _("repaired rows"), default=0, help_text=_("Open or close lay outside the day's range by rounding: the range was widened.")
+        _("repaired rows"),
+        default=0,
+        help_text=_("Bars whose range was widened by rounding; numbers of reports that could not be and count as unknown."),
     )
     rejections = models.JSONField(_("rejections"), default=list, help_text=_("Every rejected row: {row, date, reason, detail}."))
     changed = models.BooleanField(_("changed the store"), default=False)
@@ -65,7 +78,7 @@ class BarImport(models.Model):
     class Meta:
         db_table = "bar_imports"
         ordering = ["-id"]
-        verbose_name, verbose_name_plural = _("bar import"), _("bar imports")
+        verbose_name, verbose_name_plural = _("data import"), _("data imports")
 
     def __str__(self):
-        return f"{self.symbol} {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.symbol or self.get_kind_display()} {self.created_at:%Y-%m-%d %H:%M}"

@@ -24,6 +24,7 @@ class Panel:
     `sessions` is datetime64[D], ascending. `factor` is adjusted / raw close: 1 everywhere when the source gives
     adjusted bars only. Arrays are not writable. `reference` is what is known beside bars, on the same sessions;
     `background` the panel this one was selected from, with symbols that are looked at and not traded (VIX, an index).
+    `digest` identifies the stored data it was read from, "" where it was not.
     """
 
     symbols: tuple[str, ...]
@@ -37,6 +38,7 @@ class Panel:
     sources: dict[str, str] = field(default_factory=dict)
     reference: Reference = field(default_factory=Reference)
     background: "Panel | None" = None
+    digest: str = ""
 
     def __post_init__(self):
         for name in ("sessions", *ARRAYS):
@@ -99,7 +101,7 @@ class Panel:
         cut = {name: getattr(self, name)[rows] for name in ARRAYS}
         sources = {symbol: self.sources[symbol] for symbol in symbols if symbol in self.sources}
         reference, background = self.reference.select(rows), self.background or self
-        return Panel(tuple(symbols), self.sessions, **cut, sources=sources, reference=reference, background=background)
+        return Panel(tuple(symbols), self.sessions, **cut, sources=sources, reference=reference, background=background, digest=self.digest)
 
     def holding(self, symbol: str) -> "tuple[Panel, int] | None":
         """The panel (this one, else its background) with bars of `symbol`, and its row there; None where neither has any."""

@@ -1,7 +1,9 @@
 """Reads of the market: the panel everybody shares, the tradable universe, the default benchmark."""
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from threading import Lock
 
@@ -10,10 +12,12 @@ from django.conf import settings
 from quant_site.core.errors import DataMissing
 from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
+from quant_site.market.reference.load import reference_load
+from quant_site.market.reference.store import reference_store
 from quant_site.market.store import bar_store
 
 BENCHMARKS = ("SPY", "SPX")
-# A panel of 100 symbols over 20 years takes 60 MB with its adjusted prices.
+# A panel of 100 symbols over 20 years takes 60 MB with its adjusted prices, and 100 MB more where their reports are stored.
 PANELS_KEPT = 3
 
 _panels: OrderedDict[tuple, Panel] = OrderedDict()
@@ -21,15 +25,15 @@ _panels_lock = Lock()
 
 
 def panel_load(symbols: Iterable[str] | None = None) -> Panel:
-    """The stored bars of `symbols` (None: of every instrument, indexes too), in sorted order.
+    """The stored bars of `symbols` (None: of every instrument, indexes too), in sorted order, with what is stored beside them.
 
-    The same bars give the same `Panel` object as long as the process keeps it, for one small query. Raises
+    The same data give the same `Panel` object as long as the process keeps it, for one small query. Raises
     `DataMissing` for a symbol that is not stored, and when nothing is stored at all.
     """
     try:
         return _panel_cached(symbols)
     except DataMissing as error:
-        if error.code != "stale_bars":
+        if error.code not in ("stale_bars", "stale_reference"):
             raise
         return _panel_cached(symbols)  # an import replaced a file between our query and our reading
 
@@ -39,22 +43,32 @@ def _panel_cached(symbols: Iterable[str] | None) -> Panel:
     if symbols is not None:
         wanted = sorted(set(symbols))
         rows = rows.filter(symbol__in=wanted)
-    stored = tuple(rows.values_list("symbol", "content_digest", "source"))
-    digests = {symbol: digest for symbol, digest, _ in stored}
+    stored = tuple(rows.values_list("symbol", "content_digest", "source", "kind"))
+    digests = {symbol: digest for symbol, digest, _, _ in stored}
     if symbols is not None and len(digests) < len(wanted):
         raise DataMissing("unknown_symbol", " ".join(unknown_symbols(wanted).values()), symbols=sorted(set(wanted) - set(digests)))
     if not digests:
         raise DataMissing(
             "no_bars", "No bars are stored: import some (manage.py import_bars PATH) or load the bundled ones (bin/run does)."
         )
-    key = (str(settings.MARKET_DATA_DIR), stored)
+    reference = reference_store().digests()
+    key = (str(settings.MARKET_DATA_DIR), stored, reference)
     with _panels_lock:
         if key not in _panels:
-            _panels[key] = bar_store().panel(digests, digests)
+            _panels[key] = _panel_read(digests, {symbol: kind for symbol, _, _, kind in stored}, reference)
             while len(_panels) > PANELS_KEPT:
                 _panels.popitem(last=False)
         _panels.move_to_end(key)
         return _panels[key]
+
+
+def _panel_read(digests: dict[str, str], kinds: dict[str, str], reference: tuple) -> Panel:
+    panel = bar_store().panel(digests, digests)
+    digest = hashlib.sha256(repr((sorted(digests.items()), sorted(kinds.items()), reference)).encode()).hexdigest()
+    panel = replace(panel, reference=reference_load(panel, kinds), digest=digest)
+    if reference_store().digests() != reference:
+        raise DataMissing("stale_reference", "Reference data were imported while they were read: try again.")
+    return panel
 
 
 def universe_symbols() -> list[str]:

@@ -5,9 +5,7 @@ volume that the source does not give is NaN. A file names its source and the dig
 """
 
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -19,12 +17,12 @@ from django.conf import settings
 
 from quant_site.core.errors import DataMissing, InvalidInput
 from quant_site.market.panel import Panel
+from quant_site.market.parquet import SUFFIX, parquet_replace
 from quant_site.market.sessions import session_array
 
 PRICES = ("open", "high", "low", "close", "adj_close")
 COLUMNS = ("date", *PRICES, "volume")
 SCHEMA = pa.schema([("date", pa.date32()), *((name, pa.float64()) for name in (*PRICES, "volume"))])
-SUFFIX = ".parquet"
 SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9^.=_-]{0,31}")
 
 
@@ -80,7 +78,9 @@ class BarStore:
         table = pa.table(
             [pa.array(days, pa.date32()), *(pa.array(frame[name], pa.float64(), from_pandas=False) for name in COLUMNS[1:])], SCHEMA
         )
-        self._replace(self.path(symbol), table.replace_schema_metadata({"source": source, "digest": digest}))
+        table = table.replace_schema_metadata({"source": source, "digest": digest})
+        # Prices hardly repeat: without dictionaries the file is smaller and reads faster.
+        parquet_replace(self.path(symbol), table, use_dictionary=False, write_statistics=False)
         return digest, True
 
     def identity(self, symbol: str) -> tuple[str, str] | None:
@@ -153,21 +153,6 @@ class BarStore:
         except (pa.ArrowException, OSError) as error:
             raise _damaged(symbol, path, str(error).splitlines()[0]) from error
         return table
-
-    def _replace(self, path: Path, table: pa.Table) -> None:
-        self.root.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=f"{SUFFIX}.part", dir=self.root)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                # Prices hardly repeat: without dictionaries the file is smaller and reads faster.
-                pq.write_table(table, file, compression="zstd", use_dictionary=False, write_statistics=False, write_page_checksum=True)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
 
 
 def _damaged(symbol: str, path: Path, why: str) -> DataMissing:

@@ -56,7 +56,7 @@ class FolderProvider:
         """The rows of each symbol. Raises `InvalidInput` for a file that cannot be read or a symbol that two files hold."""
         seen: dict[str, Path] = {}
         for path in progress(self.files(), "Reading"):
-            for symbol, frame in _symbols(path, columns_clean(_read(path), path.name)):
+            for symbol, frame in _symbols(path, columns_clean(table_read(path), path.name)):
                 if symbol in seen:
                     raise InvalidInput(
                         "duplicate_symbol",
@@ -71,7 +71,7 @@ def _is_bars(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
-def _read(path: Path) -> pd.DataFrame:
+def table_read(path: Path) -> pd.DataFrame:
     """The table in `path`, its index numbering the rows as a person does: lines of a CSV file, rows from 1 in Parquet."""
     parquet = path.name.lower().endswith((".parquet", ".pq"))
     try:

@@ -14,9 +14,13 @@ class Reference:
     """Arrays for N symbols and T sessions; NaN where nothing is known.
 
     `series` (T,) by name: daily factor returns as decimals of the day itself ("MKT_RF", "SMB", "HML", "RMW", "CMA",
-    "MOM", "RF") and yearly rates as decimals ("TBILL_3M"). `fundamentals` (N, T) by field as of session t. `implied_vol`
-    (N, T): at-the-money three-month implied volatility, a decimal a year. `sectors` and `kinds` name each symbol's GICS
-    sector and `Instrument.Kind`, "" where unknown. `sources` name where each of the sets comes from.
+    "MOM", "RF") and yearly rates as decimals ("TBILL_3M"). A factor return stands at its own day, on whose close it could
+    be computed; the library that computes it publishes weeks later, so that live the newest sessions have none yet.
+
+    `fundamentals` (N, T) by field as of session t: those of `fundamentals.FIELDS`, each with the suffix `_prior` for the
+    year before, and "fiscal_year_end". `implied_vol` (N, T): at-the-money three-month implied volatility, a decimal a
+    year. `sectors` and `kinds` name each symbol's GICS sector and `Instrument.Kind`, "" where unknown. `sources` name
+    where each series, and each of the sets "fundamentals", "implied_vol" and "sectors", comes from.
     """
 
     series: dict[str, np.ndarray] = field(default_factory=dict)
