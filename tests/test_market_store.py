@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant_site.core.errors import DataMissing, InvalidInput
-from quant_site.market import store as store_module
+from quant_site.market import parquet
 from quant_site.market.sessions import sessions_between
 from quant_site.market.store import COLUMNS, BarStore, bars_digest, symbol_clean
 
@@ -97,7 +97,7 @@ def test_a_writer_that_dies_leaves_the_old_bars_and_no_litter_among_the_symbols(
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store_module.os, "replace", die)
+    monkeypatch.setattr(parquet.os, "replace", die)
     with pytest.raises(KeyboardInterrupt):
         store.write("A", bars(seed=9), "folder")
     assert bars_digest(store.read("A")) == bars_digest(bars())
