@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from quant_site.core.errors import Conflict, DataMissing, InvalidInput
 from quant_site.core.locks import exclusive
 from quant_site.core.models import AuditLog
-from quant_site.market import chain_services
+from quant_site.market.chains import services as chain_services
 from quant_site.market.chains.imports import chain_columns_clean, parse_chains
 from quant_site.market.chains.services import chains_import
 from quant_site.market.chains.store import chain_store
