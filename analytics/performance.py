@@ -137,7 +137,7 @@ class PerformanceAnalyzer:
             "profit_factor": stats.profit_factor(results),
             "average_holding": stats.average_holding(trade.sessions for trade in trades),
             "expectancy": stats.mean_estimate(float(trade.result / trade.cost) for trade in trades if trade.cost),
-            "sharpe_ratio": stats.sharpe(returns),
+            "sharpe_ratio": stats.sharpe_ratio(returns),
             "max_drawdown": stats.max_drawdown(returns),
         }
         findings = Finding.objects.filter(account=self.account, strategy=strategy)

@@ -88,7 +88,7 @@ class ReturnTally:
     def sharpe(self) -> Metric:
         if self.n < 2:
             return undefined(Undefined.TOO_FEW, self.n)
-        return stats.sharpe_of(self.total / self.n / UNITS, self.deviation, self.n)
+        return stats.sharpe_ratio_of(self.total / self.n / UNITS, self.deviation, self.n)
 
     @property
     def max_drawdown(self) -> Metric:

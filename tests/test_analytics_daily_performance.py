@@ -86,7 +86,7 @@ def test_returns_and_ratios_of_a_strategy_are_on_the_account_s_equity(judged):
         rows = rows_of(judged.account, scope)
         returns = [float(row.pnl) / base[row.session] for row in rows]
         assert [float(row.daily_return) for row in rows] == pytest.approx(returns, abs=5e-7)
-        assert float(rows[-1].sharpe_ratio) == pytest.approx(stats.sharpe(returns).value, abs=6e-5)
+        assert float(rows[-1].sharpe_ratio) == pytest.approx(stats.sharpe_ratio(returns).value, abs=6e-5)
         assert float(rows[-1].max_drawdown_pct) == pytest.approx(stats.max_drawdown(returns).value, abs=5e-7)
     for row in rows_of(judged.account):
         parts = sum(part.daily_return for part in DailyPerformance.objects.filter(session=row.session).exclude(scope="ALL"))

@@ -1,4 +1,4 @@
-"""Metrics of trades and returns, against scipy, statsmodels, pandas and hand calculation."""
+"""Metrics as analytics imports them, against scipy, statsmodels, pandas and hand calculation."""
 
 import math
 from decimal import Decimal
@@ -14,6 +14,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from analytics import stats
 from analytics.stats import Metric, Undefined
+from quant_site.core import stats as shared
 from quant_site.core.errors import InvalidInput
 
 GRID = [
@@ -105,23 +106,23 @@ def test_the_sharpe_ratio_is_that_of_pandas(seed, n, scale, drift, risk_free):
     returns = pd.Series(returns_of(seed, n, scale, drift))
     excess = returns - ((1 + risk_free) ** (1 / 252) - 1)
     expected = excess.mean() / excess.std(ddof=1) * math.sqrt(252)
-    assert stats.sharpe(returns, risk_free).value == pytest.approx(expected, rel=1e-9)
+    assert stats.sharpe_ratio(returns, risk_free).value == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_sharpe_ratio_is_not_annualised_below_sixty_returns():
     returns = returns_of(3, 60, 0.01, 0.1)
-    assert stats.sharpe(returns[:59]) == Metric(None, Undefined.TOO_SHORT, 59)
-    assert stats.sharpe(returns).value is not None
+    assert stats.sharpe_ratio(returns[:59]) == Metric(None, Undefined.TOO_SHORT, 59)
+    assert stats.sharpe_ratio(returns).value is not None
 
 
 @pytest.mark.parametrize("returns", [[], [0.01]])
 def test_the_sharpe_ratio_of_fewer_than_two_returns_is_undefined(returns):
-    assert stats.sharpe(returns) == Metric(None, Undefined.TOO_FEW, len(returns))
+    assert stats.sharpe_ratio(returns) == Metric(None, Undefined.TOO_FEW, len(returns))
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.001, -0.02, 1e-13])
 def test_the_sharpe_ratio_of_a_constant_is_undefined(constant):
-    assert stats.sharpe([constant] * 100) == Metric(None, Undefined.NO_VARIATION, 100)
+    assert stats.sharpe_ratio([constant] * 100) == Metric(None, Undefined.NO_VARIATION, 100)
 
 
 @pytest.mark.parametrize("rate", [-1.0, -2.0, math.nan, math.inf])
@@ -190,8 +191,14 @@ def test_the_mean_of_too_little_is_undefined():
 # --- what every metric does
 
 
+def test_analytics_and_backtests_share_one_definition_of_every_metric():
+    assert set(shared.__all__) <= set(stats.__all__)
+    for name in shared.__all__:
+        assert getattr(stats, name) is getattr(shared, name)
+
+
 @pytest.mark.parametrize(
-    "metric", [stats.win_rate, stats.profit_factor, stats.average_holding, stats.sharpe, stats.max_drawdown, stats.mean_estimate]
+    "metric", [stats.win_rate, stats.profit_factor, stats.average_holding, stats.sharpe_ratio, stats.max_drawdown, stats.mean_estimate]
 )
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_no_number_is_refused_by_its_place(metric, wrong):
@@ -214,7 +221,7 @@ def test_the_json_form_carries_value_reason_and_number():
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(-0.99, 5, allow_subnormal=False), max_size=120))
 def test_whatever_the_returns_a_metric_is_finite_or_says_why(returns):
-    for metric in (stats.sharpe(returns), stats.max_drawdown(returns), stats.win_rate(returns), stats.profit_factor(returns)):
+    for metric in (stats.sharpe_ratio(returns), stats.max_drawdown(returns), stats.win_rate(returns), stats.profit_factor(returns)):
         assert metric.n == len(returns)
         assert (metric.value is None) != (metric.reason is None)
     drawdown = stats.max_drawdown(returns).value

@@ -42,7 +42,7 @@ def test_returns_added_one_by_one_give_the_metrics_of_all(returns):
     tally = ReturnTally()
     for change in returns:
         tally = stored(tally.plus(change))
-    for running, whole in ((tally.sharpe, stats.sharpe(returns)), (tally.max_drawdown, stats.max_drawdown(returns))):
+    for running, whole in ((tally.sharpe, stats.sharpe_ratio(returns)), (tally.max_drawdown, stats.max_drawdown(returns))):
         assert (running.reason, running.n) == (whole.reason, whole.n)
         assert running.value == (None if whole.value is None else pytest.approx(whole.value, rel=1e-9, abs=1e-12))
 
