@@ -12,10 +12,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analytics import dashboard, records, wording
-from quant_site.core.errors import NotFound
+from quant_site.core.errors import NotFound, QuantError
 from quant_site.core.models import Account, LoopRun
 from quant_site.core.selectors import account_get, accounts_for
 from signals_app.models import STATUS_LABELS as SIGNAL_LABELS
+from strategies.cards import card as strategy_card
+from strategies.parameters import effective_params, implementation
+from strategies.previews import preview, result_context
+from strategies.registry import REGISTRY
 from trading.models.orders import STATUS_LABELS as ORDER_LABELS
 
 SESSION_KEY = "account"
@@ -127,7 +131,20 @@ def strategies(request, account):
 @page
 def strategy(request, account, key):
     row = records.strategy_get(key)
-    return _render(request, "pages/strategy.html", account, "strategies", strategy=row, **records.strategy_detail(row, account))
+    card = strategy_card(REGISTRY[key]) if key in REGISTRY else None
+    detail = records.strategy_detail(row, account)
+    return _render(request, "pages/strategy.html", account, "strategies", strategy=row, conformance=card, **detail)
+
+
+@page
+def strategy_backtest(request, account, key):
+    """What the strategy makes of the stored bars with the account's parameters: read by the page once it stands."""
+    row = records.strategy_get(key)
+    try:
+        summary = preview(implementation(row), effective_params(row, account), account=account)
+    except QuantError as error:
+        return render(request, "backtest/refused.html", {"problems": [("", error.message)]})
+    return render(request, "backtest/result.html", result_context(summary))
 
 
 @page

@@ -8,8 +8,10 @@ from analytics.dashboard import latest_performance
 from quant_site.core.errors import NotFound
 from quant_site.core.models import Account, LoopRun, LoopStage
 from signals_app.models import TradingSignal
+from strategies.labels import unit_label
 from strategies.models import AccountStrategy, ParameterVersion, Strategy, StrategyRun
 from strategies.registry import REGISTRY
+from strategies.schema import parameter_rows
 from trading.models import Fill, Order, OrderEvent, TradeJournal
 
 LATEST = 15
@@ -21,6 +23,7 @@ class Parameter:
 
     name: str
     description: str
+    unit: str
     bounds: str
     default: object
     value: object
@@ -73,24 +76,8 @@ def parameters(strategy: Strategy, account_version: ParameterVersion | None) -> 
     for version in (strategy.active_version, account_version):
         values |= version.params if version else {}
     implementation = REGISTRY.get(strategy.key)
-    schema = implementation.Params.model_json_schema()["properties"] if implementation else {}
-    return [
-        Parameter(name, schema.get(name, {}).get("description", ""), _bounds(schema.get(name, {})), default, values[name])
-        for name, default in strategy.default_params.items()
-    ]
-
-
-def _bounds(schema: dict) -> str:
-    """The range a schema allows, as a trader writes it: 2 – 500, > 0, or the choices."""
-    if "enum" in schema:
-        return ", ".join(str(choice) for choice in schema["enum"])
-    low, high = schema.get("minimum"), schema.get("maximum")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    if low is not None and high is not None:
-        return f"{low:g} – {high:g}"
-    words = [f"≥ {low:g}" if low is not None else "", f"> {above:g}" if above is not None else ""]
-    words += [f"≤ {high:g}" if high is not None else "", f"< {below:g}" if below is not None else ""]
-    return ", ".join(word for word in words if word)
+    rows = parameter_rows(implementation) if implementation else []
+    return [Parameter(row.name, row.description, unit_label(row.unit), row.bounds, row.default, values[row.name]) for row in rows]
 
 
 def loop_runs(account: Account):

@@ -13,6 +13,7 @@ urlpatterns = [
     path("cards/<slug:name>/", pages.card, name="card"),
     path("strategies/", pages.strategies, name="strategies"),
     path("strategies/<slug:key>/", pages.strategy, name="strategy"),
+    path("strategies/<slug:key>/backtest/", pages.strategy_backtest, name="strategy-backtest"),
     path("loop/", pages.loop, name="loop"),
     path("loop/<int:pk>/", pages.loop_run, name="loop-run"),
     path("trades/", pages.trades, name="trades"),

@@ -49,7 +49,8 @@ REASONS = {
     "GAP": _("The record has a gap."),
     "NOT_EVALUATED": _("No session has been evaluated yet."),
     "NO_TRADES": _("No trade has been closed yet."),
-    "NO_LOSSES": _("No trade has lost yet."),
+    "NO_LOSSES": _("Nothing has been lost yet."),
+    "NO_WINS": _("No trade has won yet."),
 }
 
 VIOLATIONS = {
@@ -68,6 +69,7 @@ VIOLATIONS = {
     "RISK_BUDGET": _("Risk budget of the trade"),
     "VOLATILITY_TARGET": _("Volatility target"),
     "ADV": _("Share of average volume"),
+    "TARGET_WEIGHT": _("Target weight"),
     "NO_DATA": _("No data to size it"),
     "NO_QUANTITY": _("Nothing to order"),
     "NOTHING_TO_CLOSE": _("Nothing to close"),
@@ -211,6 +213,11 @@ def _name(word: str) -> str:
     """What stands in a stored sentence: a strategy's key or a code by its label, anything else as it is."""
     known = strategy_names().get(word) or VIOLATIONS.get(word)
     return gettext(str(known)) if known else word
+
+
+def violation_name(code: str) -> str:
+    """The label of a risk check."""
+    return str(VIOLATIONS.get(code, code))
 
 
 def violation(error: dict) -> dict:

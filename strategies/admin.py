@@ -1,9 +1,13 @@
 """Admin of the strategy library. Parameters are edited through their schema; every change is a version with a reason."""
 
+from datetime import date
+
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponseRedirect
-from django.urls import reverse
+from django.shortcuts import render
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -11,11 +15,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from quant_site.core.admin import ACCOUNT, RecordAdmin, RecordInline, ScopedAdmin, badge
-from quant_site.core.errors import QuantError
+from quant_site.core.errors import InvalidInput, QuantError
 from quant_site.core.selectors import accounts_for
 from strategies.forms import parameter_names, strategy_form
 from strategies.models import AccountStrategy, ParameterVersion, Strategy, StrategyRun
+from strategies.parameters import effective_params
 from strategies.permissions import may_manage_strategies
+from strategies.previews import preview, result_context
 from strategies.registry import REGISTRY
 from strategies.services import strategy_toggle, version_activate, version_create
 
@@ -60,6 +66,10 @@ class StrategyAdmin(ScopedAdmin):
     ordering = ("pk",)
     inlines = (VersionInline,)
     warn_unsaved_form = True
+
+    class Media:
+        css = {"all": ("css/backtest.css",)}
+        js = ("vendor/lightweight-charts/lightweight-charts.standalone.production.js", "js/backtest.js", "js/backtest_form.js")
 
     # --- who
 
@@ -146,11 +156,50 @@ class StrategyAdmin(ScopedAdmin):
         kwargs["form"] = strategy_form(obj, obj.form_account)
         return super().get_form(request, obj, change=change, **kwargs)
 
+    # --- trying parameters before they are saved
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.backtest_view)
+        return [path("<int:object_id>/backtest/", view, name="strategies_strategy_backtest"), *super().get_urls()]
+
+    def backtest_view(self, request, object_id: int):
+        """A backtest with what the form holds, unsaved, beside one with what is in force; what is wrong with the form else."""
+        strategy = self.get_object(request, str(object_id))
+        if request.method != "POST" or strategy is None or not self.has_change_permission(request, strategy):
+            raise PermissionDenied
+        form = strategy_form(strategy, strategy.form_account)(request.POST, instance=strategy)
+        wrong = {name: messages for name, messages in form.errors.items() if name != "reason"}
+        labels = {name: form.fields[name].label if name in form.fields else "" for name in wrong}
+        try:
+            tried = None if wrong else self._tried(request, strategy, form)
+        except QuantError as error:
+            wrong, labels, tried = {"": [error.message]}, {"": ""}, None
+        if wrong:
+            problems = [(labels[name], message) for name, found in wrong.items() for message in found]
+            return render(request, "backtest/refused.html", {"problems": problems}, status=422)
+        return render(request, "backtest/result.html", tried)
+
+    def _tried(self, request, strategy: Strategy, form) -> dict:
+        """What the template shows: the backtest of what is in force and, where the form changes anything, of that."""
+        code, account = REGISTRY[strategy.key], strategy.form_account
+        span = {name: _day(request.POST.get(f"backtest_{name}", "")) for name in ("start", "end")}
+        current = preview(code, effective_params(strategy, account), account=account, **span)
+        proposed = preview(code, form.params, account=account, **span) if form.changes else None
+        return result_context(current, proposed)
+
     def save_model(self, request, obj, form, change):
         strategy, reason = Strategy.objects.get(pk=obj.pk), form.cleaned_data["reason"]
         strategy_toggle(strategy=strategy, enabled=form.cleaned_data["enabled"], actor=request.user, reason=reason)
         if form.changes:
             version_create(strategy=strategy, params=form.changes, reason=reason, actor=request.user, account=form.account)
+
+
+def _day(text: str) -> date | None:
+    """A date of the form, None where it was left empty."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidInput("bad_date", gettext("%(text)s is no date: use the form YYYY-MM-DD.") % {"text": text}) from None
 
 
 @admin.register(ParameterVersion)

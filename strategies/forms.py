@@ -1,14 +1,11 @@
 """A form from a strategy's parameter schema: a field by type, bounds, help text, the default beside the current value."""
 
-from typing import get_args
-
 from django import forms
 from django.utils.html import escape, format_html
 from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from pydantic.fields import FieldInfo
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -18,49 +15,25 @@ from unfold.widgets import (
 )
 
 from quant_site.core.errors import InvalidInput
+from strategies.labels import parameter_label, unit_label
 from strategies.models import Strategy
 from strategies.parameters import effective_params, house_overrides, implementation, parse_params
+from strategies.schema import ParameterRow, parameter_rows
 from strategies.services import active_version
 
 PREFIX = "param_"
-# The names of parameters as a person reads them, for the catalogue of translations.
-LABELS = (
-    gettext_noop("add n"),
-    gettext_noop("adx limit"),
-    gettext_noop("adx window"),
-    gettext_noop("atr window"),
-    gettext_noop("entry window"),
-    gettext_noop("fast"),
-    gettext_noop("fast entry"),
-    gettext_noop("fast exit"),
-    gettext_noop("formation months"),
-    gettext_noop("max holding"),
-    gettext_noop("max units"),
-    gettext_noop("n window"),
-    gettext_noop("open sigma"),
-    gettext_noop("pairs"),
-    gettext_noop("short"),
-    gettext_noop("skip after winner"),
-    gettext_noop("slow"),
-    gettext_noop("slow entry"),
-    gettext_noop("slow exit"),
-    gettext_noop("stop atr"),
-    gettext_noop("stop n"),
-    gettext_noop("trading months"),
-    gettext_noop("weight"),
-    gettext_noop("width"),
-    gettext_noop("window"),
-)
 OVERRIDDEN = '<strong class="font-semibold text-primary-600 dark:text-primary-500">{}</strong>'
 
 
 class StrategyForm(forms.ModelForm):
     """Switches a strategy and changes its parameters, in one scope: the house's, or an account's.
 
-    What it would write is in `changes`; writing it is the admin's, through the services.
+    What it would write is in `changes`, and the parameters that would hold then in `params`; writing it is the admin's,
+    through the services.
     """
 
     account = None
+    sets_parameters = True
 
     enabled = forms.BooleanField(label=capfirst(_("enabled")), required=False, widget=UnfoldBooleanSwitchWidget())
     reason = forms.CharField(
@@ -81,7 +54,7 @@ class StrategyForm(forms.ModelForm):
             return data
         self.changes = self._changes(data)
         try:
-            parse_params(implementation(self.instance), self._beneath() | self._kept())
+            self.params = parse_params(implementation(self.instance), self._beneath() | self._kept())
         except InvalidInput as error:
             self._place(error)
         if (self.changes or "enabled" in self.changed_data) and not (data.get("reason") or "").strip():
@@ -113,7 +86,7 @@ def strategy_form(strategy: Strategy, account=None) -> type[StrategyForm]:
     """The form class of one strategy in one scope."""
     code = implementation(strategy)
     values = effective_params(strategy, account).model_dump(mode="json")
-    fields = {PREFIX + name: parameter_field(name, info, values[name]) for name, info in code.Params.model_fields.items()}
+    fields = {PREFIX + row.name: parameter_field(row, values[row.name]) for row in parameter_rows(code)}
     return type("StrategyForm", (StrategyForm,), {**fields, "account": account})
 
 
@@ -122,32 +95,30 @@ def parameter_names(strategy: Strategy) -> list[str]:
     return [PREFIX + name for name in implementation(strategy).Params.model_fields]
 
 
-def parameter_field(name: str, info: FieldInfo, value) -> forms.Field:
+def parameter_field(row: ParameterRow, value) -> forms.Field:
     """One form field: by the parameter's type, within its bounds, marked where it is set apart from the default."""
-    low, high = _bound(info, "ge", "gt"), _bound(info, "le", "lt")
-    common = {"label": capfirst(gettext(name.replace("_", " "))), "initial": value, "help_text": _help(info, value, low, high)}
-    if info.annotation is bool:
+    common = {"label": capfirst(parameter_label(row.name)), "initial": value, "help_text": _help(row, value)}
+    if row.choices:
+        pairs = [(option, gettext(str(option))) for option in row.choices]
+        return forms.TypedChoiceField(choices=pairs, coerce=type(row.default), widget=UnfoldAdminSelectWidget(), **common)
+    if row.kind == "boolean":
         return forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget(), **common)
-    if info.annotation is int:
-        return forms.IntegerField(min_value=low, max_value=high, widget=UnfoldAdminIntegerFieldWidget(), **common)
-    if info.annotation is float:
-        widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any"})
-        return forms.FloatField(min_value=low, max_value=high, step_size=None, widget=widget, **common)
-    options = get_args(info.annotation)  # a Literal
-    pairs = [(option, option) for option in options]
-    return forms.TypedChoiceField(choices=pairs, coerce=type(info.default), widget=UnfoldAdminSelectWidget(), **common)
+    limits = {"min_value": row.minimum, "max_value": row.maximum}
+    # The step moves the field's arrows; any value within the bounds may be typed.
+    if row.kind == "integer":
+        return forms.IntegerField(**limits, widget=UnfoldAdminIntegerFieldWidget(attrs={"data-step": row.step or 1}), **common)
+    widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "data-step": row.step or ""})
+    return forms.FloatField(**limits, widget=widget, **common)
 
 
-def _bound(info: FieldInfo, *names: str):
-    return next((getattr(rule, name) for rule in info.metadata for name in names if getattr(rule, name, None) is not None), None)
-
-
-def _help(info: FieldInfo, value, low, high) -> str:
-    parts = [escape(gettext(info.description))] if info.description else []
-    parts.append(escape(gettext("Default: %(value)s.") % {"value": _shown(info.default)}))
-    if low is not None and high is not None:
-        parts.append(escape(gettext("From %(low)s to %(high)s.") % {"low": low, "high": high}))
-    if value != info.default:
+def _help(row: ParameterRow, value) -> str:
+    parts = [escape(gettext(row.description))] if row.description else []
+    if row.unit:
+        parts.append(escape(gettext("Unit: %(unit)s.") % {"unit": unit_label(row.unit)}))
+    parts.append(escape(gettext("Default: %(value)s.") % {"value": _shown(row.default)}))
+    if row.minimum is not None and row.maximum is not None:
+        parts.append(escape(gettext("From %(low)s to %(high)s.") % {"low": f"{row.minimum:g}", "high": f"{row.maximum:g}"}))
+    if value != row.default:
         parts.append(format_html(OVERRIDDEN, gettext("Set apart from the default.")))
     return mark_safe(" ".join(parts))  # each part is escaped: the page shows a help text as it is
 

@@ -3,8 +3,13 @@
 A target that is far enough from what is held becomes a draft for the difference; a holding without a target is closed.
 Between rebalancing sessions nothing is traded. The schedule is the exchange's calendar: what is decided at the last
 close of a month fills at the first open of the next.
+
+An account buys with the cash it has, and what is sold at that open is not cash before it: a portfolio that is fully
+invested cannot change its holdings in one session. So the closes after a rebalancing one, up to `entry_window` of them
+in all, ask again for what is still missing from the same targets, those of the rebalancing close; nothing is ranked anew.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +29,9 @@ SMALLEST_WEIGHT = 1e-4
 class PortfolioParams(StrategyParams):
     band: float = knob(
         0.2, ge=0, le=1, step=0.05, unit="share", description="Drift from its target, as a share of it, at which a holding is traded."
+    )
+    entry_window: int = knob(
+        3, ge=1, le=10, step=1, unit="sessions", description="Closes, from the rebalancing one on, that trade towards its targets."
     )
 
 
@@ -45,16 +53,25 @@ class PortfolioStrategy(Strategy):
 
     @abstractmethod
     def targets(self, panel: Panel, features: Any, t: int, params: StrategyParams, held: frozenset[str]) -> Sequence[Target] | None:
-        """What to hold from the next open on, given what is `held`; None where it cannot say, and all stays as it is."""
+        """What to hold from the next open on, given what is `held`; None where it cannot say, and all stays as it is.
+
+        Once what it answers is held, it must answer the same.
+        """
 
     def rebalances(self, panel: Panel, features: Any, t: int, params: StrategyParams) -> bool:
         """Whether this close decides: the last of the month, or of every `months` months counted from January."""
         return ends_period(panel.sessions[t].item(), self.months)
 
+    def decided_at(self, panel: Panel, features: Any, t: int, params: StrategyParams) -> int | None:
+        """The column of the rebalancing close whose targets are traded at t; None between rebalancings."""
+        earliest = max(0, t - params.entry_window + 1)
+        return next((column for column in range(t, earliest - 1, -1) if self.rebalances(panel, features, column, params)), None)
+
     def decide(self, panel, features, t, params, holdings) -> list[Draft]:
-        if not self.rebalances(panel, features, t, params):
+        decided = self.decided_at(panel, features, t, params)
+        if decided is None:
             return []
-        targets = self.targets(panel, features, t, params, frozenset(holding.group for holding in holdings))
+        targets = self.targets(panel, features, decided, params, frozenset(holding.group for holding in holdings))
         return [] if targets is None else differences(panel, t, targets, holdings, params.band)
 
 
@@ -71,21 +88,38 @@ def period_number(day: date, months: int) -> int:
 def differences(panel: Panel, t: int, targets: Sequence[Target], holdings: Sequence[Holding], band: float) -> list[Draft]:
     """Drafts that take `holdings` to `targets`, leaving alone what is within `band` of its target.
 
-    A holding on the other side of its target is closed first; the target is opened at the next rebalancing.
+    A holding on the other side of its target is closed first, and the target opened at a later close. A holding whose
+    weight is not known (NaN, or zero: nobody gave it) is closed or left, never added to. Raises `ValueError` for targets
+    that are none: a weight that is not finite, or two for one symbol.
     """
+    _check(targets)
     wanted = {target.symbol: target for target in targets if abs(target.weight) >= SMALLEST_WEIGHT}
     held = {holding.group: holding for holding in holdings}
     exits, entries = [], []
     for group, holding in held.items():
         target = wanted.get(group)
-        if target is None or target.weight * holding.direction.sign < 0:
+        if target is None:
             exits.append(closing(holding, "NOT_IN_TARGET", "It is no longer among what the strategy holds."))
-        elif (excess := abs(holding.weight) - abs(target.weight)) > band * abs(target.weight):
+        elif target.weight * holding.direction.sign < 0:
+            exits.append(closing(holding, "OTHER_SIDE", "Its target is on the other side.", target=rounded(target.weight, 6)))
+        elif (excess := abs(holding.weight) - abs(target.weight)) > _tolerance(target, band):
             exits.append(_reduced(holding, target, excess))
-        elif -excess > band * abs(target.weight):
+        elif holding.weight and -excess > _tolerance(target, band):
             entries.append(_bought(panel, t, target, -excess, add=True))
     entries += [_bought(panel, t, target, abs(target.weight)) for symbol, target in wanted.items() if symbol not in held]
     return in_order(exits, [draft for draft in entries if draft is not None])
+
+
+def _check(targets: Sequence[Target]) -> None:
+    symbols = [target.symbol for target in targets]
+    bad = sorted({target.symbol for target in targets if not math.isfinite(target.weight)})
+    twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+    if bad or twice:
+        raise ValueError(f"Targets need one finite weight a symbol: not finite for {bad}, more than one for {twice}.")
+
+
+def _tolerance(target: Target, band: float) -> float:
+    return max(band * abs(target.weight), SMALLEST_WEIGHT)
 
 
 def _reduced(holding: Holding, target: Target, excess: float) -> Draft:

@@ -3,12 +3,26 @@
 from collections.abc import Mapping
 
 from strategies.base import Strategy
+from strategies.library.defensive import LowVolatility
+from strategies.library.macro_hedge import CtaCommodities, SectorRotation
 from strategies.library.mean_reversion import BollingerMeanReversion, PairsTrading
+from strategies.library.multi_factor import FamaFrenchThreeFactor, MomentumQuality
+from strategies.library.tail_hedge import TailHedge
 from strategies.library.trend_following import BreakoutMomentum, GoldenCross
+from strategies.library.volatility import IronCondor, VolatilityArbitrage
 
-REGISTRY: Mapping[str, Strategy] = {
-    BollingerMeanReversion.key: BollingerMeanReversion(),
-    PairsTrading.key: PairsTrading(),
-    BreakoutMomentum.key: BreakoutMomentum(),
-    GoldenCross.key: GoldenCross(),
-}
+LIBRARY: tuple[Strategy, ...] = (
+    BollingerMeanReversion(),
+    PairsTrading(),
+    BreakoutMomentum(),
+    GoldenCross(),
+    FamaFrenchThreeFactor(),
+    MomentumQuality(),
+    LowVolatility(),
+    TailHedge(),
+    IronCondor(),
+    VolatilityArbitrage(),
+    SectorRotation(),
+    CtaCommodities(),
+)
+REGISTRY: Mapping[str, Strategy] = {strategy.key: strategy for strategy in LIBRARY}

@@ -19,7 +19,7 @@ from strategies.selectors import scope_of
 def strategies_seed() -> list[Strategy]:
     """Write the rows of the library that are not there yet; what a person has edited stays as it is.
 
-    Defaults belong to the code, so they follow it. A row that was declared only and runs by now is switched on.
+    Defaults belong to the code, so they follow it. A row that had no implementation and has one by now is switched on.
     """
     rows = {row.key: row for row in Strategy.objects.filter(key__in=[entry.key for entry in CATALOGUE])}
     return [_refresh(rows[entry.key], entry) if entry.key in rows else _plant(entry) for entry in CATALOGUE]
@@ -31,24 +31,23 @@ def _plant(entry: Entry) -> Strategy:
         name=entry.name,
         category=entry.category,
         description=entry.description,
-        enabled=entry.runs,
-        disabled_reason=entry.disabled_reason,
         default_params=entry.default_params,
         signal_sources=entry.signal_sources,
         run_schedule=entry.run_schedule,
     )
-    if entry.runs:
-        _first_version(row)
+    _first_version(row)
     return row
 
 
 def _refresh(row: Strategy, entry: Entry) -> Strategy:
+    facts = {"default_params": entry.default_params}
+    if not row.default_params:
+        facts |= {"enabled": True, "disabled_reason": "", "run_schedule": entry.run_schedule, "signal_sources": entry.signal_sources}
     if row.default_params != entry.default_params:
-        if entry.runs and not row.default_params:
-            row.enabled, row.disabled_reason, row.run_schedule = True, "", entry.run_schedule
-        row.default_params = entry.default_params
-        row.save(update_fields=["default_params", "enabled", "disabled_reason", "run_schedule", "updated_at"])
-    if entry.runs and row.active_version_id is None:
+        for name, value in facts.items():
+            setattr(row, name, value)
+        row.save(update_fields=[*facts, "updated_at"])
+    if row.active_version_id is None:
         _first_version(row)
     return row
 

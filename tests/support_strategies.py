@@ -11,6 +11,7 @@ from quant_site.core.types import Direction
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import session_array
 from strategies.base import Holding
+from strategies.models import Strategy as StrategyRow
 
 BUNDLED = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
@@ -96,3 +97,9 @@ def _fill(panel: Panel, open_trades: dict, draft, t: int) -> None:
     else:
         session = panel.sessions[t].item()
         open_trades[draft.group] = holding_of(draft.group, draft.direction, prices[0], session, metadata=draft.metadata)
+
+
+def strategy_gone() -> StrategyRow:
+    """A row of the library whose implementation is not there any more."""
+    reason = "It was taken out of the library."
+    return StrategyRow.objects.create(key="gone", name="Gone", category="VOLATILITY", enabled=False, disabled_reason=reason)

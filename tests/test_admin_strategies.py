@@ -6,12 +6,13 @@ from django.test import Client
 from django.urls import reverse
 
 from quant_site.core.models import AuditLog
-from strategies.forms import LABELS
+from strategies.labels import LABELS
 from strategies.models import ParameterVersion, Strategy
 from strategies.parameters import effective_params
 from strategies.registry import REGISTRY
 from strategies.services import version_create
 from tests.api_world import build_world
+from tests.support_strategies import strategy_gone
 
 pytestmark = pytest.mark.django_db
 
@@ -150,13 +151,13 @@ def test_switching_off_needs_a_reason_and_leaves_an_audit_entry(root, world):
     assert AuditLog.objects.filter(actor="root", action_type="STRATEGY_TOGGLE").count() == 1
 
 
-def test_a_strategy_that_is_declared_only_shows_why_and_no_form(root):
-    planned = Strategy.objects.get(key="iron_condor")
-    response = root.get(change_url(planned), headers={"Accept-Language": "en"})
-    assert planned.disabled_reason in response.content.decode()
+def test_a_strategy_without_an_implementation_shows_why_and_no_form(root):
+    gone = strategy_gone()
+    response = root.get(change_url(gone), headers={"Accept-Language": "en"})
+    assert gone.disabled_reason in response.content.decode()
     assert not response.context["adminform"].form.fields
-    assert root.post(change_url(planned), {"enabled": "on"}).status_code == 403
-    assert not Strategy.objects.get(pk=planned.pk).enabled
+    assert root.post(change_url(gone), {"enabled": "on"}).status_code == 403
+    assert not Strategy.objects.get(pk=gone.pk).enabled
 
 
 def test_staff_who_do_not_manage_strategies_may_only_look(world):

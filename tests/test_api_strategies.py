@@ -12,6 +12,7 @@ from quant_site.market.selectors import panel_load
 from strategies.models import ParameterVersion, Strategy, StrategyRun
 from strategies.parameters import effective_params
 from tests.api_world import build_world, make_signal
+from tests.support_strategies import strategy_gone
 from trading.brokers import broker_for
 from trading.executor import OrderExecutor
 
@@ -91,11 +92,11 @@ def test_a_change_without_a_reason_is_refused(world):
     assert put(world, {"fast_entry": 25}, reason=" ").status_code == 400
 
 
-def test_parameters_of_a_strategy_that_is_declared_only_are_refused_with_its_reason(world):
-    planned = Strategy.objects.get(key="iron_condor")
-    answer = world.client("manager").get(f"/api/v1/strategies/{planned.pk}/params")
+def test_parameters_of_a_strategy_without_an_implementation_are_refused_with_its_reason(world):
+    gone = strategy_gone()
+    answer = world.client("manager").get(f"/api/v1/strategies/{gone.pk}/params")
     assert (answer.status_code, answer.json()["code"]) == (400, "not_implemented")
-    assert planned.disabled_reason in answer.json()["message"]
+    assert gone.disabled_reason in answer.json()["message"]
 
 
 def test_toggling_switches_and_says_why(world):

@@ -5,6 +5,7 @@ import pytest
 from quant_site.core.models import LoopRun
 from strategies.models import ParameterVersion, Strategy
 from tests.pages_world import account_make, user_make
+from tests.support_strategies import strategy_gone
 
 pytestmark = pytest.mark.django_db
 
@@ -19,8 +20,9 @@ def account(client):
 
 def test_all_twelve_strategies_are_listed_and_the_disabled_say_why(client, account):
     text = client.get("/strategies/").content.decode()
+    strategy_gone()
     rows = list(Strategy.objects.all())
-    assert len(rows) == 12
+    assert len(rows) == 12 + 1
     for row in rows:
         assert row.name in text
         assert row.enabled or row.disabled_reason[:40] in text
@@ -28,7 +30,7 @@ def test_all_twelve_strategies_are_listed_and_the_disabled_say_why(client, accou
 
 def test_a_parameter_shows_its_default_its_current_value_and_its_range(client, account):
     parameters = {row.name: row for row in client.get("/strategies/bollinger_mean_reversion/").context["parameters"]}
-    assert (parameters["weight"].default, parameters["weight"].value, parameters["weight"].bounds) == (0.25, 0.27, "0 – 1")
+    assert (parameters["weight"].default, parameters["weight"].value, parameters["weight"].bounds) == (0.0833, 0.27, "0 – 1")
     assert parameters["weight"].changed and not parameters["window"].changed
     assert parameters["window"].description
 
@@ -47,8 +49,8 @@ def test_a_version_is_marked_active_only_while_it_is(client, account):
 
 
 def test_a_disabled_strategy_says_why_on_its_page(client, account):
-    row = Strategy.objects.get(key="iron_condor")
-    text = client.get("/strategies/iron_condor/").content.decode()
+    row = strategy_gone()
+    text = client.get("/strategies/gone/").content.decode()
     assert row.disabled_reason in text
     assert "It has no parameters until it is implemented." in text
 

@@ -22,7 +22,7 @@ from strategies.parameters import parse_params
 from strategies.registry import REGISTRY
 from strategies.selectors import strategy_by_key
 from strategies.services import strategies_seed, strategy_toggle, version_create
-from tests.support_strategies import bundled_panel, holding_of, random_panel
+from tests.support_strategies import bundled_panel, holding_of, random_panel, strategy_gone
 
 pytestmark = pytest.mark.django_db
 
@@ -253,10 +253,10 @@ def test_running_one_strategy_answers_what_was_recorded(library, account):
 
 def test_a_strategy_that_cannot_be_run_says_why(library, account):
     strategy_toggle(strategy=library["golden_cross"], enabled=False, reason="Too few trades.")
-    attempts = {"golden_cross": (Conflict, "Too few trades"), "iron_condor": (InvalidInput, "option chains")}
-    for key, (error, words) in attempts.items():
+    attempts = ((library["golden_cross"], Conflict, "Too few trades"), (strategy_gone(), InvalidInput, "taken out of the library"))
+    for row, error, words in attempts:
         with pytest.raises(error, match=words):
-            ENGINE.run_strategy(library[key].pk, account=account, session=BREAKOUT, panel=bundled_panel())
+            ENGINE.run_strategy(row.pk, account=account, session=BREAKOUT, panel=bundled_panel())
     with pytest.raises(NotFound):
         ENGINE.run_strategy(999, account=account, session=BREAKOUT, panel=bundled_panel())
     with pytest.raises(DataMissing, match="no bars of session"):
@@ -321,11 +321,12 @@ def test_the_command_prints_what_a_strategy_proposes(bundled_market):
     [
         (["golden_cros", "--account", "ONE"], "did you mean 'golden_cross'"),
         (["golden_cross", "--account", "NOBODY"], "NOBODY"),
-        (["iron_condor", "--account", "ONE"], "option chains"),
+        (["gone", "--account", "ONE"], "taken out of the library"),
         (["golden_cross", "--account", "ONE", "--session", "2004-10-16"], "no bars of session"),
     ],
 )
 def test_the_command_refuses_what_makes_no_sense_and_writes_nothing(bundled_market, args, words):
+    strategy_gone()
     Account.objects.create(id="ONE")
     with pytest.raises(CommandError, match=words):
         run_command(*args)

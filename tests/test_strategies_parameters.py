@@ -11,6 +11,7 @@ from strategies.parameters import effective_params, parse_params
 from strategies.registry import REGISTRY
 from strategies.selectors import strategy_by_key, versions_list
 from strategies.services import strategies_seed, strategy_toggle, version_activate, version_create
+from tests.support_strategies import strategy_gone
 
 CROSS = REGISTRY["golden_cross"]
 
@@ -55,7 +56,7 @@ def test_seeding_again_changes_nothing_and_keeps_what_a_person_edited(library):
     before = list(Strategy.objects.order_by("pk").values())
     strategies_seed()
     assert list(Strategy.objects.order_by("pk").values()) == before
-    assert ParameterVersion.objects.count() == 5
+    assert ParameterVersion.objects.count() == 13
 
 
 def test_a_row_that_was_only_declared_is_switched_on_when_its_strategy_arrives(library):
@@ -166,10 +167,11 @@ def test_a_challenger_is_kept_without_being_activated(library):
     assert in_force("golden_cross").slow == 200
 
 
-def test_a_strategy_that_is_only_declared_takes_no_parameters_and_cannot_be_switched_on(library):
+def test_a_strategy_without_an_implementation_takes_no_parameters_and_cannot_be_switched_on(library):
+    gone = strategy_gone()
     for attempt in (lambda row: change(row, {"weight": 0.1}), lambda row: strategy_toggle(strategy=row, enabled=True)):
-        with pytest.raises(InvalidInput, match="option chains") as caught:
-            attempt(library["iron_condor"])
+        with pytest.raises(InvalidInput, match="taken out of the library") as caught:
+            attempt(gone)
         assert caught.value.code == "not_implemented"
 
 
@@ -186,4 +188,4 @@ def test_switching_off_keeps_the_reason_and_tells_of_it_once(library):
 
 def test_the_catalogue_names_no_category_the_table_lacks():
     assert {entry.category for entry in CATALOGUE} == set(Strategy.Category.values)
-    assert all(len(entry.disabled_reason) <= 255 for entry in CATALOGUE)
+    assert [entry.key for entry in CATALOGUE] == list(REGISTRY)

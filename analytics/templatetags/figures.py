@@ -201,3 +201,8 @@ def run_summary(run):
 @register.filter
 def order_reason(text):
     return wording.order_reason(text)
+
+
+@register.filter
+def violation_name(code):
+    return wording.violation_name(code)

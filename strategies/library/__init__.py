@@ -1,1 +1,1 @@
-"""The twelve strategies, one file a category: four that run, and what the other eight still lack."""
+"""The twelve strategies, one file a category, and the arithmetic they stand on."""
