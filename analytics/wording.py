@@ -7,11 +7,12 @@ language. What is not known here is shown as it was stored.
 from decimal import Decimal, InvalidOperation
 from functools import cache
 
-from django.utils.translation import gettext, ngettext, pgettext_lazy
+from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from analytics.phrases import translated
 from quant_site.core.models import LoopRun, LoopStage
+from quant_site.market.options.contracts import parse_contract
 from signals_app.models import DIRECTION_LABELS
 from signals_app.models import STATUS_LABELS as SIGNAL_LABELS
 from strategies.catalogue import CATALOGUE
@@ -213,6 +214,15 @@ def _name(word: str) -> str:
     """What stands in a stored sentence: a strategy's key or a code by its label, anything else as it is."""
     known = strategy_names().get(word) or VIOLATIONS.get(word)
     return gettext(str(known)) if known else word
+
+
+def instrument(symbol: str) -> str:
+    """SPY 2019-03-15 280 put for an option's symbol, any other as it is."""
+    contract = parse_contract(symbol)
+    if contract is None:
+        return symbol
+    right = pgettext("option", "call") if contract.right == "C" else pgettext("option", "put")
+    return f"{contract.underlying} {contract.expiry} {contract.strike.normalize():f} {right}"
 
 
 def violation_name(code: str) -> str:

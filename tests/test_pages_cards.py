@@ -67,7 +67,7 @@ def test_an_account_without_history_says_so_instead_of_showing_zeros(client, own
 
 def test_an_undefined_figure_is_a_dash_with_its_reason(client, account):
     text = page_of(client, "/cards/kpis/")
-    assert "No trade has lost yet." in text
+    assert "Nothing has been lost yet." in text
     assert "Fewer than 60 sessions" in text
     assert text.count('class="undefined"') == 2
 

@@ -99,3 +99,16 @@ def test_a_limit_that_leaves_no_share_is_said_once_in_words():
     with translation.override("en"):
         assert [shown["value"] for shown in wording.violations([too_small])] == ["less than one share left"]
         assert [(shown["value"], shown["limit"]) for shown in wording.violations([too_small, over])] == [("24,036.27", "22,949.35")]
+
+
+def test_an_option_is_named_by_underlying_expiry_strike_and_right():
+    with translation.override("en"):
+        assert figures.instrument("SPY190315P00280000") == "SPY 2019-03-15 280 put"
+        assert figures.instrument("XSP190315C00287500") == "XSP 2019-03-15 287.5 call"
+        assert figures.instrument("BRK.B") == "BRK.B"
+
+
+def test_what_a_model_priced_is_marked_and_nothing_else():
+    with translation.override("en"):
+        assert ">synthetic<" in figures.synthetic({"synthetic": True})
+    assert [figures.synthetic(metadata) for metadata in ({}, None, {"synthetic": False})] == ["", "", ""]

@@ -19,8 +19,8 @@ def account(client):
 
 
 def test_all_twelve_strategies_are_listed_and_the_disabled_say_why(client, account):
-    text = client.get("/strategies/").content.decode()
     strategy_gone()
+    text = client.get("/strategies/").content.decode()
     rows = list(Strategy.objects.all())
     assert len(rows) == 12 + 1
     for row in rows:

@@ -85,7 +85,10 @@ def directions(run):
 def test_every_strategy_that_is_on_leaves_one_row_with_its_drafts_and_parameters(library, account):
     runs = run_all(account)
     assert set(runs) == set(REGISTRY)
-    assert {run.status for run in runs.values()} == {"COMPLETED"}
+    ran = {key for key, run in runs.items() if run.status == "COMPLETED"}
+    assert ran >= {"bollinger_mean_reversion", "pairs_trading", "breakout_momentum", "golden_cross"}
+    # What lacks its data says so; nothing else keeps a strategy from its session.
+    assert all(run.status == "ABSTAINED" and "manage.py import_" in run.abstain_reason for key, run in runs.items() if key not in ran)
     turtle = StrategyRun.objects.get(strategy__key="breakout_momentum")
     assert turtle.params == REGISTRY["breakout_momentum"].Params().model_dump(mode="json")
     assert turtle.signal_count == len(turtle.output) > 0
@@ -128,7 +131,7 @@ def test_one_strategy_that_raises_fails_alone_and_is_run_again_next_time(library
     again = run_all(account, engine=mended)
     assert (again["golden_cross"].status, again["golden_cross"].error, stand_in.asked) == ("COMPLETED", "", 1)
     assert again["golden_cross"].pk == runs["golden_cross"].pk
-    assert StrategyRun.objects.count() == 4
+    assert StrategyRun.objects.count() == len(REGISTRY)
 
 
 @pytest.mark.parametrize(

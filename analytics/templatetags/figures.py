@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from analytics import wording
 
@@ -206,3 +207,18 @@ def order_reason(text):
 @register.filter
 def violation_name(code):
     return wording.violation_name(code)
+
+
+@register.filter
+def instrument(symbol):
+    """A symbol as a trader reads it: an option by its underlying, expiry, strike and right, anything else as it is."""
+    return wording.instrument(symbol)
+
+
+@register.simple_tag
+def synthetic(metadata):
+    """A label beside what was priced by a model and not by a market."""
+    if not metadata or not metadata.get("synthetic"):
+        return ""
+    title = gettext("Priced by a model from the underlying and its volatility, not quoted by a market.")
+    return format_html('<span class="chip chip-warn" title="{}">{}</span>', title, gettext("synthetic"))
