@@ -72,6 +72,7 @@ def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
             Position, "strategy__key", "group", "symbol", "direction", "quantity", "cost", "realized_pnl", "dividends", "commission",
             "units", "entry_session", "entry_price", "peak_quantity", "entry_cost", "initial_stop", "stop_price", "target_price",
             "mark_price", "market_value", "unrealized_pnl", "best_pnl", "worst_pnl", "exit_session", "exit_price", "exit_reason",
+            "adjustments",
         ),
     )  # fmt: skip
     yield "cash", rows(CashEntry, "session", "kind", "amount", "symbol")

@@ -7,7 +7,7 @@ was when it runs twice, and is where a crashed pass resumes.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -29,8 +29,10 @@ from signals_app.engine import SignalEngine
 from signals_app.models import TradingSignal
 from signals_app.services import signals_expire
 from signals_app.states import SignalStatus
+from strategies.base import Strategy
 from strategies.engine import StrategyEngine
 from strategies.models import StrategyRun
+from strategies.registry import REGISTRY
 from strategies.risk import RiskContext
 from strategies.services import strategies_seed
 from trading.brokers import broker_for
@@ -52,13 +54,25 @@ class Stage(NamedTuple):
 
 
 class QuantTradingLoop:
-    """Runs sessions of one account over one panel. The caller holds the account's loop lock (see `cycle_run`)."""
+    """Runs sessions of one account over one panel. The caller holds the account's loop lock (see `cycle_run`).
 
-    def __init__(self, account: Account, panel: Panel, *, kind: LoopRun.Kind = LoopRun.Kind.LIVE):
-        self.account, self.panel, self.kind = account, panel, kind
+    `registry` names the strategies that may run. Without `adapt` their weights stay as they are: what a comparison with a
+    backtest needs.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        panel: Panel,
+        *,
+        kind: LoopRun.Kind = LoopRun.Kind.LIVE,
+        registry: Mapping[str, Strategy] = REGISTRY,
+        adapt: bool = True,
+    ):
+        self.account, self.panel, self.kind, self.adapt = account, panel, kind, adapt
         self.market = panel.select(tradable_universe(account, panel))
         self.broker = broker_for(account, panel)
-        self.strategies, self.signals = StrategyEngine(), SignalEngine(account)
+        self.strategies, self.signals = StrategyEngine(registry), SignalEngine(account)
         self.session: date | None = None
         self.recorded: dict[str, str] = {}
         self.opened = False
@@ -110,9 +124,8 @@ class QuantTradingLoop:
         return {"open": len(marked), "equity": str(snapshot.total_equity), "cash": str(snapshot.cash)}
 
     def _strategies(self) -> dict:
-        runs = self.strategies.run_enabled(
-            account=self.account, session=self.session, panel=self.market, holdings=holdings_build(account=self.account)
-        )
+        held = holdings_build(account=self.account, registry=self.strategies.registry)
+        runs = self.strategies.run_enabled(account=self.account, session=self.session, panel=self.market, holdings=held)
         self.handed["runs"] = runs
         return {run.strategy.key: {"status": run.status, "drafts": run.signal_count, "why": run.abstain_reason} for run in runs}
 
@@ -156,6 +169,8 @@ class QuantTradingLoop:
         return {"findings": [finding.code for finding in findings]}
 
     def _adaptation(self) -> dict:
+        if not self.adapt:
+            return {"skipped": "This run keeps its weights."}
         return AdaptiveOptimizer(self.account).run_daily_optimization(self.session)
 
     # --- how a stage is run and recorded

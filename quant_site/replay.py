@@ -7,7 +7,7 @@ only: not on ids, not on the account's name, not on the wall clock.
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -26,7 +26,9 @@ from quant_site.loop import QuantTradingLoop, loop_lock
 from quant_site.market.selectors import panel_load, unknown_symbols
 from quant_site.market.sessions import next_session, session_close, sessions_between
 from signals_app.selectors import signal_counts
+from strategies.base import Strategy
 from strategies.models import StrategyRun
+from strategies.registry import REGISTRY
 from strategies.services import strategies_seed
 from trading.models import EquitySnapshot, Fill, Order
 from trading.reconcile import books_check
@@ -116,11 +118,20 @@ def _require_no_gap(account: Account, sessions: list[date]) -> None:
         )
 
 
-def replay_run(*, account: Account, start: date, end: date, progress: Callable[[list[date]], Iterator[date]] = iter) -> ReplaySummary:
+def replay_run(
+    *,
+    account: Account,
+    start: date,
+    end: date,
+    registry: Mapping[str, Strategy] | None = None,
+    adapt: bool = True,
+    progress: Callable[[list[date]], Iterator[date]] = iter,
+) -> ReplaySummary:
     """Drive the loop over the sessions from `start` to `end` and answer the summary.
 
-    `progress` wraps the list of sessions that are due, to show how far it is. Whatever stops it, the same call goes on
-    from there. Raises `LedgerMismatch` where cash, positions and profit do not reconcile, at the session it happens.
+    `registry` (by key; None: all) names the strategies that may run, `adapt` says whether their weights move. `progress`
+    wraps the list of sessions that are due, to show how far it is. Whatever stops it, the same call goes on from there.
+    Raises `LedgerMismatch` where cash, positions and profit do not reconcile, at the session it happens.
     """
     sessions = replay_sessions(start, end)
     _require_no_gap(account, sessions)
@@ -128,7 +139,8 @@ def replay_run(*, account: Account, start: date, end: date, progress: Callable[[
     panel = panel_load()
     began = time.monotonic()
     with loop_lock(account), _fast_commits(), _patient_collector():
-        loop = QuantTradingLoop(account, panel, kind=LoopRun.Kind.REPLAY)
+        strategies = REGISTRY if registry is None else registry
+        loop = QuantTradingLoop(account, panel, kind=LoopRun.Kind.REPLAY, registry=strategies, adapt=adapt)
         done = set(
             LoopRun.objects.filter(account=account, status=LoopRun.Status.DONE, session__range=(sessions[0], sessions[-1])).values_list(
                 "session", flat=True

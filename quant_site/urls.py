@@ -24,6 +24,7 @@ api_v1 = [
     path("strategies/<int:pk>/versions", strategies.StrategyVersionsView.as_view()),
     path("strategies/<int:pk>/toggle", strategies.StrategyToggleView.as_view()),
     path("strategies/<int:pk>/run", site.StrategyRunNowView.as_view()),
+    path("strategies/<int:pk>/backtest", strategies.StrategyBacktestView.as_view()),
     path("strategies/<int:pk>/performance", analytics.StrategyPerformanceView.as_view()),
     path("strategies/<int:pk>/signals", signals.StrategySignalsView.as_view()),
     path("signals/", signals.SignalsView.as_view()),

@@ -10,10 +10,10 @@ from signals_app import selectors, services
 from signals_app.models import SignalOutcome, TradingSignal
 from signals_app.scoring import risk_score, signal_strength
 from signals_app.states import SignalStatus
-from strategies.base import Draft
-from strategies.drafts import draft_from_json
+from strategies.base import Draft, Leg
+from strategies.drafts import SIZES, draft_from_json
 from strategies.models import StrategyRun
-from strategies.risk import Proposal, ProposedLeg, RiskContext, assess
+from strategies.risk import Proposal, RiskContext, assess, proposal_of
 from strategies.sizing import Size, size_entry
 
 
@@ -97,16 +97,29 @@ class SignalEngine:
             session=run.session,
             symbol=draft.group,
             direction=draft.direction.value,
-            legs=[{"symbol": leg.symbol, "direction": leg.direction.value, "ratio": leg.ratio, "quantity": None} for leg in draft.legs],
+            legs=[_leg(leg) for leg in draft.legs],
             reason=draft.reason[:255],
             score=None if draft.direction is Direction.CLOSE else draft.score,
             weight=ratio(weight),
             entry_price=optional(price, draft.entry_price),
             stop_loss=optional(price, draft.stop_loss),
             take_profit=optional(price, draft.take_profit),
-            signal_metadata={**draft.metadata, "add": draft.add},
+            signal_metadata={**draft.metadata, "add": draft.add, **_terms(draft)},
             expires_at=session_close(next_session(run.session)),
         )
+
+
+def _leg(leg: Leg) -> dict:
+    plain = {"symbol": leg.symbol, "direction": leg.direction.value, "ratio": leg.ratio, "quantity": None}
+    return plain | {"units": leg.units} if leg.units else plain
+
+
+def _terms(draft: Draft) -> dict:
+    """What a signal keeps of how its draft wants to be sized or closed: what is set apart from the default only."""
+    if draft.direction is Direction.CLOSE:
+        return {} if draft.portion == 1.0 else {"portion": draft.portion}
+    sizing = {name: getattr(draft, name) for name in SIZES if getattr(draft, name) is not None}
+    return {"sizing": sizing} if sizing else {}
 
 
 def _apply_size(signal: TradingSignal, draft: Draft, size: Size) -> None:
@@ -128,14 +141,19 @@ def _judge(signal: TradingSignal, context: RiskContext) -> RiskContext:
 
 def proposal_from_signal(signal: TradingSignal, context: RiskContext) -> Proposal:
     """What the signal would do to the account at the prices of `context`."""
-    legs = []
-    for leg in signal.legs:
-        signed = Direction(leg["direction"]).sign * (leg["quantity"] or 0)
-        legs.append(ProposedLeg(leg["symbol"], signed, signed * context.prices.get(leg["symbol"], 0.0)))
-    return Proposal(
+    unit_risk = signal.signal_metadata.get("sizing", {}).get("unit_risk")
+    return proposal_of(
+        context,
+        {leg["symbol"]: Direction(leg["direction"]).sign * (leg["quantity"] or 0) for leg in signal.legs},
         strategy_id=signal.strategy_id,
         direction=Direction(signal.direction),
-        legs=tuple(legs),
         share=float(signal.weight or 1),
         binding=signal.signal_metadata.get("binding", ""),
+        units=0 if unit_risk is None else structure_units(signal.legs),
+        unit_risk=unit_risk or 0.0,
     )
+
+
+def structure_units(legs: list[dict]) -> int:
+    """How many whole units of a structure its sized `legs` are."""
+    return min(((leg["quantity"] or 0) // leg["units"] for leg in legs if leg.get("units")), default=0)

@@ -24,7 +24,11 @@ DIRECTION_LABELS = {Direction.LONG: _("Long"), Direction.SHORT: _("Short"), Dire
 
 
 class TradingSignal(models.Model):
-    """One proposal of a strategy on its way to orders. `symbol` is the trade's group: a symbol, or "A/B" for a pair."""
+    """One proposal of a strategy on its way to orders. `symbol` is the trade's group: a symbol, or "A/B" for a pair.
+
+    The legs of an option structure also have `units`, their contracts in one unit of it; `signal_metadata` keeps under
+    `sizing` what a draft says about its size, under `portion` how much of a trade a CLOSE closes where that is not all.
+    """
 
     id = models.BigAutoField(primary_key=True)
     account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="signals", verbose_name=_("account"))

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from strategies.risk import Proposal, RiskContext
+from strategies.risk import Proposal, RiskContext, name_values
 from strategies.sizing import Size
 
 MINIMUM_HISTORY = 20
@@ -30,7 +30,7 @@ def risk_score(proposal: Proposal, size: Size, context: RiskContext) -> float | 
     used = [
         size.loss_at_stop / size.budget if size.budget > 0 else float("inf"),
         (context.gross + proposal.gross) / (limits.max_gross_exposure * equity),
-        *(abs(context.net(leg.symbol) + leg.notional) / (limits.max_position_pct * equity) for leg in proposal.legs),
-        *(abs(leg.quantity) / (limits.max_adv_pct * context.adv[leg.symbol]) for leg in proposal.legs),
+        *(value / (limits.max_position_pct * equity) for value in name_values(proposal, context).values()),
+        *(abs(leg.quantity) / (limits.max_adv_pct * context.adv[leg.symbol]) for leg in proposal.shares),
     ]
     return min(100.0 * max(used), 99999.0)

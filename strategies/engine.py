@@ -165,10 +165,10 @@ def check_one_per_trade(drafts: Sequence[Draft]) -> None:
         raise Conflict("two_drafts", f"More than one draft for {', '.join(twice)} in one session.", groups=twice)
 
 
-def universe_panel(account) -> Panel:
-    """The account's symbols as stored (where it names none: every tradable one), without benchmarks."""
-    panel = panel_load()
-    return features.restricted(panel, tuple(sorted(symbol for symbol in account.universe or universe_symbols() if symbol in panel)))
+def universe_panel(account=None) -> Panel:
+    """The account's symbols as stored (where it names none, or without an account: every tradable one), without benchmarks."""
+    panel, chosen = panel_load(), account.universe if account is not None else []
+    return features.restricted(panel, tuple(sorted(symbol for symbol in chosen or universe_symbols() if symbol in panel)))
 
 
 def _known(rows: list[Strategy], account, session: date) -> dict[int, StrategyRun]:

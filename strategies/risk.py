@@ -4,12 +4,16 @@ A check answers None when the proposal passes, else a `Violation` with a stable 
 broke it. Closing proposals pass every check but the kill switch: what reduces risk is never held back by risk.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 
 from quant_site.core.types import Direction
+from quant_site.market.options.contracts import multiplier_of, parse_contract
+from strategies.margin import margins, uncovered
 
 THROTTLE_START = 0.05
 SHORT_MARGIN = 0.5
@@ -33,8 +37,10 @@ class RiskContext:
     """The account and the market at the close of `session`, as the checks see them.
 
     `exposures` are signed market values of open positions by symbol, `pending` signed notionals of entries that are
-    not filled yet, `strategy_exposures` gross market values by strategy id. `prices` are raw closes, `adv` mean shares
-    of 20 sessions, `volatility` the daily σ of adjusted returns over 60 sessions. `drawdown` is ≤ 0.
+    not filled yet, `strategy_exposures` by strategy id what counts against its share: gross market values, of options what
+    they can lose. `prices` are raw closes and mids of options, `adv` mean shares of 20 sessions, `volatility` the daily σ of
+    adjusted returns over 60 sessions. `drawdown` is ≤ 0. By underlying, `option_margins` are the dollars that open options
+    lock, `reserved` what structures on their way can lose.
     """
 
     account_id: str
@@ -53,21 +59,43 @@ class RiskContext:
     tradable: frozenset[str]
     trading_state: str = "ACTIVE"
     strategy_exposures: Mapping[int, Decimal] = field(default_factory=dict)
+    option_margins: Mapping[str, float] = field(default_factory=dict)
+    reserved: Mapping[str, float] = field(default_factory=dict)
 
     def net(self, symbol: str) -> float:
         """Signed notional of `symbol`, held and on its way."""
         return float(self.exposures.get(symbol, 0)) + float(self.pending.get(symbol, 0))
 
+    def options_at_risk(self, underlying: str) -> float:
+        """What the options on `underlying` can lose, held (their worth and what they lock) and on their way."""
+        return self._option_risk.get(underlying, 0.0)
+
+    @cached_property
+    def _option_risk(self) -> dict[str, float]:
+        risk: dict[str, float] = defaultdict(float)
+        for amounts in (self.option_margins, self.reserved):
+            for underlying, dollars in amounts.items():
+                risk[underlying] += dollars
+        for symbol, value in self.exposures.items():
+            contract = parse_contract(symbol)
+            if contract is not None:
+                risk[contract.underlying] += float(value)
+        return risk
+
     @property
     def gross(self) -> float:
-        return sum(abs(self.net(symbol)) for symbol in {*self.exposures, *self.pending})
+        """Σ |notional| of shares, and what options can lose."""
+        shares = (symbol for symbol in {*self.exposures, *self.pending} if is_share(symbol))
+        return sum(abs(self.net(symbol)) for symbol in shares) + sum(self._option_risk.values())
 
     @property
     def free_cash(self) -> float:
-        """Cash that can still be spent: proceeds of shorts are locked, entries on their way are reserved."""
-        locked = sum(-float(value) for value in self.exposures.values() if value < 0)
-        reserved = sum(float(value) if value > 0 else -SHORT_MARGIN * float(value) for value in self.pending.values())
-        return float(self.cash) - (1 + SHORT_MARGIN) * locked - reserved
+        """Cash that can still be spent: proceeds of shorts and margins of options are locked, entries on their way reserved."""
+        locked = sum(-float(value) for symbol, value in self.exposures.items() if value < 0 and is_share(symbol))
+        pending = (float(value) for symbol, value in self.pending.items() if is_share(symbol))
+        coming = sum(value if value > 0 else -SHORT_MARGIN * value for value in pending)
+        options = sum(self.option_margins.values()) + sum(self.reserved.values())
+        return float(self.cash) - (1 + SHORT_MARGIN) * locked - coming - options
 
     @property
     def throttle(self) -> float:
@@ -82,9 +110,16 @@ class RiskContext:
         pending = dict(self.pending)
         for leg in proposal.legs:
             pending[leg.symbol] = pending.get(leg.symbol, Decimal(0)) + Decimal(str(leg.notional))
-        strategies = dict(self.strategy_exposures)
+        strategies, reserved = dict(self.strategy_exposures), dict(self.reserved)
         strategies[proposal.strategy_id] = strategies.get(proposal.strategy_id, Decimal(0)) + Decimal(str(proposal.gross))
-        return replace(self, pending=pending, strategy_exposures=strategies)
+        for name in proposal.underlyings:
+            reserved[name] = reserved.get(name, 0.0) + proposal.needed_for_options / len(proposal.underlyings)
+        return replace(self, pending=pending, strategy_exposures=strategies, reserved=reserved)
+
+
+def is_share(symbol: str) -> bool:
+    """Whether `symbol` is held as it is priced: anything but an option."""
+    return parse_contract(symbol) is None
 
 
 @dataclass(frozen=True)
@@ -95,21 +130,79 @@ class ProposedLeg:
     quantity: float
     notional: float
 
+    @property
+    def name(self) -> str:
+        """Whose single-name limit it counts against: its own symbol's, of an option its underlying's."""
+        contract = parse_contract(self.symbol)
+        return self.symbol if contract is None else contract.underlying
+
 
 @dataclass(frozen=True)
 class Proposal:
     """What a signal would do to the account. `share` is the part of the gross limit its strategy may use; `binding`
-    names the cap that set the size."""
+    names the cap that set the size.
+
+    Options come in structures: `loss` is the most that one can lose, `locks` what its options take out of the free cash
+    (net premium and margin), in dollars; `uncovered` are the options sold in it that none of its own cover.
+    """
 
     strategy_id: int
     direction: Direction
     legs: tuple[ProposedLeg, ...]
     share: float = 1.0
     binding: str = ""
+    loss: float = 0.0
+    locks: float = 0.0
+    uncovered: tuple[str, ...] = ()
+
+    @property
+    def shares(self) -> list[ProposedLeg]:
+        """Its legs but options."""
+        return [leg for leg in self.legs if is_share(leg.symbol)]
+
+    @property
+    def underlyings(self) -> list[str]:
+        """What its options are on, sorted."""
+        return sorted({leg.name for leg in self.legs if not is_share(leg.symbol)})
+
+    @property
+    def needed_for_options(self) -> float:
+        """Cash that its options claim."""
+        return max(self.loss, self.locks)
 
     @property
     def gross(self) -> float:
-        return sum(abs(leg.notional) for leg in self.legs)
+        return sum(abs(leg.notional) for leg in self.shares) + self.loss
+
+
+def proposal_of(
+    context: RiskContext,
+    quantities: Mapping[str, float],
+    *,
+    strategy_id: int,
+    direction: Direction,
+    share: float = 1.0,
+    binding: str = "",
+    units: int = 0,
+    unit_risk: float = 0.0,
+) -> Proposal:
+    """The proposal to trade `quantities` (signed shares or contracts by symbol) at the prices of `context`.
+
+    Of a structure, `units` of which each can lose `unit_risk` dollars. One whose options cover each other cannot lose less
+    than the closing mids say, whatever is claimed.
+    """
+    prices = context.prices
+    legs = [ProposedLeg(symbol, count, _notional(symbol, count, prices)) for symbol, count in quantities.items()]
+    options = {leg.symbol: leg.quantity for leg in legs if not is_share(leg.symbol)}
+    loss, locks, bare = units * unit_risk, 0.0, uncovered(options)
+    if options:
+        locks = sum(leg.notional for leg in legs if leg.symbol in options) + sum(margins(options, prices).values())
+        loss = loss if bare else max(loss, locks)
+    return Proposal(strategy_id, direction, tuple(legs), share, binding, loss, locks, bare)
+
+
+def _notional(symbol: str, count: float, prices: Mapping[str, float]) -> float:
+    return count * prices.get(symbol, 0.0) * multiplier_of(symbol) if count else 0.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +226,8 @@ def halted(proposal: Proposal, context: RiskContext) -> Violation | None:
 
 
 def not_tradable(proposal: Proposal, context: RiskContext) -> Violation | None:
-    for leg in proposal.legs:
+    """An option is tradable where it can be priced, be its underlying for sale or an index."""
+    for leg in proposal.shares:
         if leg.symbol not in context.tradable:
             return Violation("NOT_TRADABLE", f"{leg.symbol} is not a tradable instrument.", None, leg.symbol)
     return None
@@ -141,9 +235,13 @@ def not_tradable(proposal: Proposal, context: RiskContext) -> Violation | None:
 
 def stale_data(proposal: Proposal, context: RiskContext) -> Violation | None:
     for leg in proposal.legs:
-        last = context.last_session.get(leg.symbol)
-        if last != context.session:
-            return Violation("STALE_DATA", f"{leg.symbol} has no bar of {context.session}.", str(context.session), str(last))
+        if is_share(leg.symbol):
+            last = context.last_session.get(leg.symbol)
+            if last != context.session:
+                return Violation("STALE_DATA", f"{leg.symbol} has no bar of {context.session}.", str(context.session), str(last))
+        elif leg.symbol not in context.prices:
+            message = f"{leg.symbol} has no quote at the close of {context.session}."
+            return Violation("STALE_DATA", message, str(context.session), leg.symbol)
     return None
 
 
@@ -170,8 +268,11 @@ def day_trades(proposal: Proposal, context: RiskContext) -> Violation | None:
 
 
 def short_selling(proposal: Proposal, context: RiskContext) -> Violation | None:
+    """Options may be sold where the same trade buys what covers them."""
+    if context.limits.allow_short:
+        return None
     for leg in proposal.legs:
-        if leg.quantity < 0 and not context.limits.allow_short:
+        if leg.quantity < 0 and (is_share(leg.symbol) or leg.symbol in proposal.uncovered):
             return Violation("SHORT_NOT_ALLOWED", f"This account may not sell {leg.symbol} short.", 0, leg.quantity)
     return None
 
@@ -187,12 +288,23 @@ def opposite_position(proposal: Proposal, context: RiskContext) -> Violation | N
     return None
 
 
+def name_values(proposal: Proposal, context: RiskContext) -> dict[str, float]:
+    """What would be held of each name that `proposal` touches: the net value of its shares, and what options on it can lose."""
+    notionals: dict[str, float] = defaultdict(float)
+    for leg in proposal.legs:
+        notionals[leg.name] += leg.notional if is_share(leg.symbol) else 0.0
+    losses = dict.fromkeys(proposal.underlyings, proposal.loss)
+    return {
+        name: abs(context.net(name) + notional) + context.options_at_risk(name) + losses.get(name, 0.0)
+        for name, notional in notionals.items()
+    }
+
+
 def single_name(proposal: Proposal, context: RiskContext) -> Violation | None:
     limit = context.limits.max_position_pct * float(context.equity)
-    for leg in proposal.legs:
-        value = abs(context.net(leg.symbol) + leg.notional)
+    for name, value in name_values(proposal, context).items():
         if value > limit:
-            return Violation("SINGLE_NAME", f"{leg.symbol} would exceed the limit of one name.", round(limit, 2), round(value, 2))
+            return Violation("SINGLE_NAME", f"{name} would exceed the limit of one name.", round(limit, 2), round(value, 2))
     return None
 
 
@@ -213,7 +325,8 @@ def gross_exposure(proposal: Proposal, context: RiskContext) -> Violation | None
 
 
 def cash(proposal: Proposal, context: RiskContext) -> Violation | None:
-    needed = sum(leg.notional if leg.notional > 0 else -SHORT_MARGIN * leg.notional for leg in proposal.legs)
+    needed = sum(leg.notional if leg.notional > 0 else -SHORT_MARGIN * leg.notional for leg in proposal.shares)
+    needed += proposal.needed_for_options
     if needed > context.free_cash:
         return Violation("CASH", "There is not enough free cash.", round(context.free_cash, 2), round(needed, 2))
     return None

@@ -8,6 +8,7 @@ import numpy as np
 from quant_site.core.models import Account
 from quant_site.core.services import account_create
 from quant_site.core.types import money
+from quant_site.market.options.contracts import multiplier_of
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import sessions_between
 from signals_app.models import TradingSignal
@@ -86,7 +87,7 @@ class World:
             side=order.side,
             quantity=D(quantity),
             price=D(price),
-            amount=money(D(quantity) * D(price)),
+            amount=money(D(quantity) * D(price) * multiplier_of(order.symbol)),
             commission=D(commission),
             filled_at=datetime(session.year, session.month, session.day, hour, tzinfo=UTC),
         )

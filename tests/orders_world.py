@@ -19,7 +19,7 @@ from trading.brokers.paper import PaperBroker
 
 DAYS = sessions_between(date(2019, 1, 2), date(2019, 3, 29))
 FLAT = (100.0, 101.0, 99.0, 100.0)
-FREE = CostModel(Decimal(0), Decimal(0), Decimal("0.01"), Decimal(0), Decimal(0))
+FREE = CostModel(Decimal(0), Decimal(0), Decimal("0.01"), *[Decimal(0)] * 4)
 
 
 def panel_of(bars: dict[str, list], factors: dict[str, list] | None = None) -> Panel:

@@ -14,12 +14,12 @@ from quant_site.core.rows import row_insert, rows_read, rows_update
 from quant_site.core.types import Direction
 from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
+from strategies.panel_facts import average_volume, panel_facts, return_volatility
 from tests.accounting_world import SESSIONS, World, panel_of
 from trading.context import holdings_build, previous_sessions, risk_context_build
 from trading.equity import equity_snapshot
 from trading.ledger import fills_book, positions_mark
 from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position
-from trading.panel_facts import average_volume, panel_facts, return_volatility
 from trading.reconcile import books_check
 
 

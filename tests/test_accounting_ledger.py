@@ -246,7 +246,7 @@ def test_a_split_restates_quantities_prices_and_stops_and_moves_no_money(world):
     assert (position.quantity, position.cost, position.entry_quantity, position.peak_quantity) == (D(200), D("9001"), D(200), D(200))
     assert (position.entry_price, position.stop_price, position.initial_stop, position.target_price) == (D(45), D(40), D(40), D(55))
     assert (position.mark_price, position.initial_risk) == (D(44), D("1000"))
-    assert position.splits == [{"session": str(SESSIONS[2]), "ratio": "2", "before": "100.000000", "after": "200", "cash": "0.00"}]
+    assert position.adjustments == [{"session": str(SESSIONS[2]), "ratio": "2", "before": "100.000000", "after": "200", "cash": "0.00"}]
     assert cash() == D("90999")
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quant_site.core.errors import InvalidInput
-from quant_site.market.reference.fundamentals import FIELDS, align, mixed_periods
 from quant_site.market.models import BarImport
+from quant_site.market.reference.fundamentals import FIELDS, align, mixed_periods
 from quant_site.market.reference.rows import parse_fundamentals
 from quant_site.market.reference.services import fundamentals_import
 from quant_site.market.reference.store import FUNDAMENTALS, reference_store

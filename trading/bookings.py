@@ -1,15 +1,19 @@
-"""How one fill or one split changes the row of a position. Rows are changed here and saved by `trading.ledger`."""
+"""How a fill, a split or the settlement of an option changes the row of a position. `trading.ledger` saves the rows.
+
+Prices of an option are per unit of its underlying, amounts those of whole contracts.
+"""
 
 from datetime import date
 from decimal import Decimal
 
 from quant_site.core import clock
 from quant_site.core.types import Direction, Side, money, optional, price, quantity
+from quant_site.market.options.contracts import multiplier_of, parse_contract
 from trading.accounting import ZERO, PositionState, SplitShare, apply_fill, split_ratio
 from trading.models import Fill, Order, Position
 
 # What the signal engine keeps in a signal's metadata for itself, and a strategy need not see in its holding.
-HOUSE_METADATA = frozenset({"add", "binding", "loss_at_stop", "strength"})
+HOUSE_METADATA = frozenset({"add", "binding", "loss_at_stop", "portion", "sizing", "strength"})
 # What a split restates, besides the position itself.
 QUANTITIES = ("entry_quantity", "peak_quantity")
 PRICES = ("entry_price", "last_entry_price", "initial_stop", "stop_price", "target_price", "mark_price", "exit_price")
@@ -67,8 +71,9 @@ def position_extended(position: Position, fill: Fill) -> None:
         position.last_entry_price = fill.price
     else:
         if position.units == 1:
+            paid = fill.amount / multiplier_of(fill.symbol)
             position.entry_price = price(
-                (position.entry_price * position.entry_quantity + fill.amount) / (position.entry_quantity + fill.quantity)
+                (position.entry_price * position.entry_quantity + paid) / (position.entry_quantity + fill.quantity)
             )
             _add_initial_risk(position, fill)
         position.last_entry_price = position.entry_price if position.units == 1 else fill.price
@@ -105,15 +110,26 @@ def position_split(position: Position, share: SplitShare, ratio: Decimal, sessio
     position.quantity, position.cost = after, share.state.cost
     position.realized_pnl += share.realized
     record = {"session": str(session), "ratio": str(ratio), "before": str(before), "after": str(after), "cash": str(share.cash)}
-    position.splits = [*position.splits, record]
+    position.adjustments = [*position.adjustments, record]
     if after == 0:
         _close(position, session, "SPLIT")
 
 
+def position_settled(position: Position, cash: Decimal, kind: str, per_unit: Decimal, session: date) -> None:
+    """An option that ended without an order: all of it for `cash`, which is negative for a writer."""
+    held = abs(position.quantity)
+    position.exit_price = _average_exit(position, held, held, abs(cash))
+    record = {"session": str(session), "kind": kind, "per_unit": str(per_unit), "before": str(position.quantity), "after": "0"}
+    position.adjustments = [*position.adjustments, record | {"cash": str(cash)}]
+    position.realized_pnl += cash - position.cost
+    position.quantity, position.cost = Decimal(0), ZERO
+    _close(position, session, kind)
+
+
 def _average_exit(position: Position, held: Decimal, sold: Decimal, amount: Decimal) -> Decimal:
-    """The mean exit price once `sold` of the `held` shares have gone for `amount`."""
+    """The mean exit price once `sold` of what was `held` has gone for `amount`."""
     exited = max(position.entry_quantity - held, Decimal(0))
-    return price(((position.exit_price or 0) * exited + amount) / (exited + sold))
+    return price(((position.exit_price or 0) * exited + amount / multiplier_of(position.symbol)) / (exited + sold))
 
 
 def _state(position: Position) -> PositionState:
@@ -140,9 +156,10 @@ def _close(position: Position, session: date, reason: str) -> None:
 
 
 def _levels(order: Order) -> tuple[Decimal | None, Decimal | None]:
-    """Stop and target of the order's signal in today's shares; a trade of several legs has none per leg."""
+    """Stop and target of the order's signal in today's shares. A trade of several legs has none per leg, and an option none:
+    no stop works on what is quoted at the open and the close only."""
     signal = order.signal
-    if signal is None or len(signal.legs) > 1:
+    if signal is None or len(signal.legs) > 1 or parse_contract(order.symbol):
         return None, None
     factor = split_ratio(order.split_ratio)
     levels = (signal.stop_loss, signal.take_profit)

@@ -1,25 +1,36 @@
 """What risk checks and strategies see of an account at the close of a session: frozen, and built in a few queries."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
 
 from quant_site.core.models import Account
-from quant_site.core.rows import rows_read
+from quant_site.core.rows import places, rows_read
 from quant_site.core.types import Direction, Side, money
 from quant_site.market.models import Instrument
+from quant_site.market.options.closing import ClosingPrices
+from quant_site.market.options.contracts import multiplier_of, parse_contract
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import sessions_between
-from strategies.base import Holding
+from signals_app.models import TradingSignal
+from strategies.base import Holding, Strategy
+from strategies.margin import margins
+from strategies.models import ParameterVersion
+from strategies.models import Strategy as StrategyRow
+from strategies.panel_facts import panel_facts
+from strategies.registry import REGISTRY
 from strategies.risk import RiskContext, RiskLimits
+from strategies.sizing import strategy_capital
 from trading.accounting import ZERO
 from trading.equity import account_state
+from trading.journal import average_entries
 from trading.models import EquitySnapshot, Order, Position
-from trading.panel_facts import panel_facts
 from trading.states import OPEN
 from trading.vocabulary import Purpose
 
@@ -29,37 +40,54 @@ OPEN_POSITIONS = "account_id = %s AND exit_session IS NULL ORDER BY symbol, id"
 PENDING = f"account_id = %s AND purpose = %s AND status IN ({', '.join(['%s'] * len(OPEN_STATUSES))}) ORDER BY symbol, id"
 
 
+# Of every strategy the house's version and then, since an empty scope comes first, the account's own.
+ACTIVE_VERSIONS = """id IN (SELECT active_version_id FROM account_strategies WHERE account_id = %s)
+    OR id IN (SELECT active_version_id FROM strategies) AND scope = %s ORDER BY scope"""
+
+
 class Leg(NamedTuple):
     """The columns of an open position that a holding is made of."""
 
+    id: int
     strategy_id: int
+    signal_id: int | None
     group: str
     symbol: str
     direction: str
     quantity: Decimal
+    market_value: Decimal
     entry_price: Decimal
+    entry_quantity: Decimal
     entry_session: date
     last_entry_price: Decimal
     units: int
     stop_price: Decimal | None
     metadata: dict
 
+    @property
+    def pk(self) -> int:
+        return self.id
+
+
+class Exposures(NamedTuple):
+    """What is held: signed market values by symbol, what counts against each strategy's share, margins by underlying."""
+
+    by_symbol: dict[str, Decimal]
+    by_strategy: dict[int, Decimal]
+    option_margins: dict[str, float]
+
 
 def risk_context_build(*, account: Account, session: date, panel: Panel) -> RiskContext:
     """The account after `session`, with positions marked at its close, and the market as `panel` knows it by then.
 
     The account's state is read afresh, so that a kill switch thrown elsewhere counts. A symbol without a bar in
-    `session` has no price, one without enough history neither volatility nor average volume.
+    `session` has no price, one without enough history neither volatility nor average volume. Options are priced when they
+    are asked for.
     """
     equity, cash, drawdown = _capital(account, session)
-    exposures: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    strategies: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    for symbol, strategy_id, value in rows_read(Position, ("symbol", "strategy_id", "market_value"), OPEN_POSITIONS, account.pk):
-        exposures[symbol] += value
-        if strategy_id is not None:
-            strategies[strategy_id] += abs(value)
     facts, t = panel_facts(panel), panel.index(session)
-    prices = _finite(panel.symbols, panel.close[:, t])
+    prices = ClosingPrices(_finite(panel.symbols, panel.close[:, t]), panel, t)
+    held, (pending, reserved) = _exposures(account, prices), _pending(account, prices)
     last = facts.last_bar[:, t].tolist()
     return RiskContext(
         account_id=account.pk,
@@ -68,8 +96,8 @@ def risk_context_build(*, account: Account, session: date, panel: Panel) -> Risk
         cash=cash,
         drawdown=float(drawdown or 0),
         limits=risk_limits(account),
-        exposures=dict(exposures),
-        pending=_pending(account, prices),
+        exposures=held.by_symbol,
+        pending=pending,
         day_trades=_day_trades(account, session),
         prices=prices,
         adv=_finite(panel.symbols, facts.adv[:, t]),
@@ -77,8 +105,37 @@ def risk_context_build(*, account: Account, session: date, panel: Panel) -> Risk
         last_session={symbol: facts.days[bar] for symbol, bar in zip(panel.symbols, last, strict=True) if bar >= 0},
         tradable=_tradable(account, panel),
         trading_state=rows_read(Account, ("state",), "id = %s", account.pk)[0][0],
-        strategy_exposures=dict(strategies),
+        strategy_exposures=held.by_strategy,
+        option_margins=held.option_margins,
+        reserved=reserved,
     )
+
+
+def _exposures(account: Account, prices: ClosingPrices) -> Exposures:
+    exposures: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    strategies: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    contracts: dict[int | None, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    names = ("symbol", "strategy_id", "quantity", "market_value")
+    for symbol, strategy_id, quantity, value in rows_read(Position, names, OPEN_POSITIONS, account.pk):
+        exposures[symbol] += value
+        option = parse_contract(symbol) is not None
+        if option:
+            contracts[strategy_id][symbol] += quantity
+        if strategy_id is not None:
+            strategies[strategy_id] += value if option else abs(value)
+    for strategy_id in contracts.keys() & strategies.keys():
+        # What a strategy's options can lose: their worth, and what they would lock by themselves.
+        strategies[strategy_id] += money(sum(margins(contracts[strategy_id], prices).values()))
+    locked = margins(_added_up(contracts.values()), prices) if contracts else {}
+    return Exposures(dict(exposures), dict(strategies), locked)
+
+
+def _added_up(books: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = defaultdict(Decimal)
+    for book in books:
+        for symbol, quantity in book.items():
+            total[symbol] += quantity
+    return total
 
 
 def _capital(account: Account, session: date) -> tuple[Decimal, Decimal, Decimal | None]:
@@ -104,30 +161,61 @@ def risk_limits(account: Account) -> RiskLimits:
     )
 
 
-def holdings_build(*, account: Account) -> dict[int, tuple[Holding, ...]]:
+def holdings_build(*, account: Account, registry: Mapping[str, Strategy] = REGISTRY) -> dict[int, tuple[Holding, ...]]:
     """Open trades by strategy id, sorted by group; the legs of a group are one holding.
 
-    Prices are those of the leg the group is named after ("A" of "A/B"). Positions without a strategy are nobody's.
+    Prices are those of the leg the group is named after ("A" of "A/B"), of a structure of options those of its first leg by
+    symbol; its direction is that of its signal. Weights are shares of what the strategy may hold of the last snapshot's
+    equity, NaN where `registry` does not know it. Positions without a strategy are nobody's.
     """
     rows = rows_read(Position, Leg._fields, "account_id = %s AND exit_session IS NULL AND strategy_id IS NOT NULL", account.pk)
+    if not rows:
+        return {}
     legs = sorted((Leg(*row) for row in rows), key=lambda leg: (leg.strategy_id, leg.group, leg.symbol))
+    capitals, entries = _capitals(account, {leg.strategy_id for leg in legs}, registry), average_entries(legs)
+    directions = _directions(legs)
     holdings: dict[int, list[Holding]] = defaultdict(list)
     for (strategy_id, group), members in groupby(legs, key=lambda leg: (leg.strategy_id, leg.group)):
-        holdings[strategy_id].append(_holding(group, list(members)))
+        holdings[strategy_id].append(_holding(group, list(members), capitals.get(strategy_id, 0.0), entries, directions))
     return {strategy_id: tuple(trades) for strategy_id, trades in holdings.items()}
 
 
-def _holding(group: str, legs: list[Leg]) -> Holding:
+def _capitals(account: Account, strategy_ids: set[int], registry: Mapping[str, Strategy]) -> dict[int, float]:
+    """Dollars that each strategy may hold at the equity of the account's last snapshot (before the first: of its rows)."""
+    last = rows_read(EquitySnapshot, ("total_equity",), "account_id = %s ORDER BY snapshot_date DESC LIMIT 1", account.pk)
+    equity = last[0][0] if last else account_state(account=account, session=date.max).equity
+    shares = strategy_weights(account=account, strategy_ids=strategy_ids, registry=registry)
+    return {pk: strategy_capital(float(equity), float(account.max_gross_exposure), share) for pk, share in shares.items()}
+
+
+def strategy_weights(*, account: Account, strategy_ids: Collection[int], registry: Mapping[str, Strategy]) -> dict[int, float]:
+    """The weight in force of each strategy that `registry` knows: its default, the house's, the account's own; two queries."""
+    ids = sorted(strategy_ids)
+    known = {pk: registry[key] for pk, key in rows_read(StrategyRow, ("id", "key"), f"id IN {places(ids)}", *ids) if key in registry}
+    weights = {pk: strategy.Params.model_fields["weight"].default for pk, strategy in known.items()}
+    versions = rows_read(ParameterVersion, ("strategy_id", "params"), ACTIVE_VERSIONS, account.pk, "")
+    return weights | {pk: params["weight"] for pk, params in versions if pk in known and "weight" in params}
+
+
+def _directions(legs: list[Leg]) -> dict[int, str]:
+    """The directions of the signals that opened structures of options, by id."""
+    ids = sorted({leg.signal_id for leg in legs if leg.signal_id is not None and parse_contract(leg.symbol)})
+    return dict(rows_read(TradingSignal, ("id", "direction"), f"id IN {places(ids)}", *ids)) if ids else {}
+
+
+def _holding(group: str, legs: list[Leg], capital: float, entries: dict[int, Decimal], directions: dict[int, str]) -> Holding:
     first = next((leg for leg in legs if leg.symbol == group.split("/")[0]), legs[0])
     return Holding(
         group=group,
-        direction=Direction(first.direction),
+        direction=Direction(directions.get(first.signal_id, first.direction)),
         quantities={leg.symbol: float(leg.quantity) for leg in legs},
         entry_price=float(first.entry_price),
         entry_session=min(leg.entry_session for leg in legs),
         last_entry_price=float(first.last_entry_price),
         units=max(leg.units for leg in legs),
         stop_price=None if first.stop_price is None else float(first.stop_price),
+        weight=float(sum(leg.market_value for leg in legs)) / capital if capital > 0 else nan,
+        entry_prices={leg.symbol: float(entries[leg.id]) for leg in legs},
         metadata=first.metadata,
     )
 
@@ -136,16 +224,23 @@ def _finite(symbols: tuple[str, ...], column: np.ndarray) -> dict[str, float]:
     return {symbol: value for symbol, value in zip(symbols, column.tolist(), strict=True) if value == value}
 
 
-def _pending(account: Account, prices: dict[str, float]) -> dict[str, Decimal]:
-    """Signed notional of what open entry orders may still fill, at the close (else at the price of their decision)."""
+def _pending(account: Account, prices: ClosingPrices) -> tuple[dict[str, Decimal], dict[str, float]]:
+    """Signed notional by symbol of what open entry orders may still fill, at the close (else at the price of their decision);
+    and by underlying what the options among them can lose."""
     names = ("symbol", "side", "quantity", "filled_quantity", "decision_price")
     rows = rows_read(Order, names, PENDING, account.pk, Purpose.ENTRY, *OPEN_STATUSES)
     pending: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    contracts: dict[str, Decimal] = defaultdict(Decimal)
     for symbol, side, quantity, filled, decision in rows:
-        unit = prices.get(symbol, decision)
+        signed, unit = Side(side).sign * (quantity - filled), prices.get(symbol, decision)
         if unit is not None:
-            pending[symbol] += money(Side(side).sign * (quantity - filled) * Decimal(str(unit)))
-    return dict(pending)
+            pending[symbol] += money(signed * Decimal(str(unit)) * multiplier_of(symbol))
+        if parse_contract(symbol) is not None:
+            contracts[symbol] += signed
+    reserved = margins(contracts, prices)
+    for symbol in contracts:
+        reserved[parse_contract(symbol).underlying] += float(pending.get(symbol, ZERO))
+    return dict(pending), {underlying: max(0.0, dollars) for underlying, dollars in reserved.items()}
 
 
 def _day_trades(account: Account, session: date) -> int:

@@ -14,20 +14,23 @@ from django.db.models import prefetch_related_objects
 from quant_site.core.models import Account
 from quant_site.core.rows import objects_follow, objects_read, places, rows_read
 from quant_site.core.types import Direction, Side
+from quant_site.market.options.closing import closing_mid
+from quant_site.market.options.contracts import parse_contract
 from quant_site.market.panel import Panel
 from signals_app.models import TradingSignal
 from signals_app.services import in_execution_order, signal_move
 from signals_app.states import SignalStatus
+from strategies.exits import reductions
 from trading.brokers.base import Broker
 from trading.models import Fill, Order, Position
 from trading.orders import order_cancel, order_create, orders_recover, orders_send_ready
 from trading.protection import REDUCING_OPEN, position_exit
 from trading.states import OPEN, TERMINAL, OrderStatus
-from trading.vocabulary import PROTECTIVE, OrderType, Purpose
+from trading.vocabulary import LEAVING, OrderType, Purpose
 
 EXECUTING = "account_id = %s AND signal_status = 'EXECUTING' ORDER BY id"
 # The orders that decide what becomes of a signal; stops and targets belong to its position.
-DECIDING = "purpose IN ('ENTRY', 'EXIT')"
+DECIDING = "purpose IN ('ENTRY', 'EXIT', 'REDUCE')"
 TRADE = "account_id = %s AND strategy_id = %s AND exit_session IS NULL ORDER BY symbol, id"
 FAILURES = frozenset({OrderStatus.DENIED, OrderStatus.REJECTED})
 
@@ -81,7 +84,7 @@ class OrderExecutor:
         if signal.signal_status in (SignalStatus.PENDING, SignalStatus.VALIDATED):
             return signal_move(signal, SignalStatus.CANCELLED)
         if signal.signal_status == SignalStatus.EXECUTING:
-            for order in signal.orders.filter(status__in=OPEN, purpose=_purpose(signal)).order_by("leg", "pk"):
+            for order in signal.orders.filter(status__in=OPEN, purpose__in=_purposes(signal)).order_by("leg", "pk"):
                 order_cancel(order, self.broker, reason="SIGNAL_CANCELLED")
             self._conclude(signal, list(signal.orders.order_by("leg", "pk")))
         return signal
@@ -103,7 +106,11 @@ class OrderExecutor:
         return orders
 
     def _calculate_order_params(self, signal: TradingSignal) -> list[dict]:
-        """A market order for the next session for each leg of an entry."""
+        """A market order for the next session for each leg of an entry.
+
+        Options that are sold come last: a broker that takes legs one by one must find them covered.
+        """
+        legs = sorted(enumerate(signal.legs), key=lambda numbered: _sold_last(numbered[1]))
         return [
             {
                 "account": self.account,
@@ -117,37 +124,65 @@ class OrderExecutor:
                 "decision_price": self._decision_price(signal, leg["symbol"]),
                 "session": self.session,
             }
-            for number, leg in enumerate(signal.legs)
+            for number, leg in legs
         ]
 
     def _execute_close(self, signal: TradingSignal) -> list[Order]:
-        """Exits for what is open of the signal's trade, once its stops and targets are out of the way."""
+        """Exits for what is open of the signal's trade, or for the part of it that the signal names."""
         held = objects_read(Position, TRADE, self.account.pk, signal.strategy_id)
         positions = [position for position in held if position.group == signal.symbol]
         for position in positions:
             position.account = self.account
-        ids = [position.pk for position in positions]
-        around = f"position_id IN {places(ids)} AND {REDUCING_OPEN}"
-        for order in objects_read(Order, f"{around} ORDER BY id", *ids) if ids else []:
-            if order.purpose in PROTECTIVE:
+        portion = signal.signal_metadata.get("portion", 1.0)
+        return self._exit(signal, positions) if portion >= 1 else self._reduce(signal, positions, portion)
+
+    def _exit(self, signal: TradingSignal, positions: list[Position]) -> list[Order]:
+        """Orders for all of each position, once its stops, targets and reductions are out of the way."""
+        for order in self._leaving(positions):
+            if order.purpose != Purpose.EXIT:
                 order_cancel(order, self.broker, reason="POSITION_CLOSES")
         with transaction.atomic():
-            exits = rows_read(Order, ("position_id",), f"{around} AND purpose = 'EXIT'", *ids) if ids else []
-            leaving = {row[0] for row in exits}
+            exiting = {order.position_id for order in self._leaving(positions) if order.purpose == Purpose.EXIT}
             orders = [
                 position_exit(position, session=self.session, signal=signal, leg=number)
                 for number, position in enumerate(positions)
-                if position.pk not in leaving
+                if position.pk not in exiting
             ]
             if orders:
                 signal_move(signal, SignalStatus.EXECUTING)
             else:
-                why = "The trade is being closed already." if positions else "Nothing of the trade is open."
-                signal_move(signal, SignalStatus.CANCELLED, validation_errors=[_error("NOTHING_TO_CLOSE", why)])
+                self._nothing_to_close(signal, "The trade is being closed already." if positions else "Nothing of the trade is open.")
         return orders
 
+    def _reduce(self, signal: TradingSignal, positions: list[Position], portion: float) -> list[Order]:
+        """Orders for a part of each position, which stays open; its stop and target follow once they are filled."""
+        with transaction.atomic():
+            if any(order.purpose in LEAVING for order in self._leaving(positions)):
+                return self._nothing_to_close(signal, "The trade is being closed already.")
+            parts = reductions({position.symbol: position.quantity for position in positions}, portion)
+            if not parts:
+                why = f"A share of {portion:g} of the trade is less than one unit." if positions else "Nothing of the trade is open."
+                return self._nothing_to_close(signal, why)
+            orders = [
+                position_exit(position, session=self.session, signal=signal, leg=number, part=parts[position.symbol])
+                for number, position in enumerate(positions)
+            ]
+            signal_move(signal, SignalStatus.EXECUTING)
+        return orders
+
+    def _leaving(self, positions: list[Position]) -> list[Order]:
+        """The open orders that would reduce `positions`, oldest first."""
+        ids = [position.pk for position in positions]
+        return objects_read(Order, f"position_id IN {places(ids)} AND {REDUCING_OPEN} ORDER BY id", *ids) if ids else []
+
+    def _nothing_to_close(self, signal: TradingSignal, why: str) -> list[Order]:
+        signal_move(signal, SignalStatus.CANCELLED, validation_errors=[_error("NOTHING_TO_CLOSE", why)])
+        return []
+
     def _decision_price(self, signal: TradingSignal, symbol: str):
-        """The raw close of the session the decision was made on."""
+        """The raw close of the session the decision was made on, of an option its mid."""
+        if self.panel is not None and parse_contract(symbol):
+            return closing_mid(self.panel, symbol, self.panel.index(signal.session))
         if self.panel is not None and symbol in self.panel:
             close = self.panel.close[self.panel.row(symbol), self.panel.index(signal.session)]
             return float(close)
@@ -162,7 +197,7 @@ class OrderExecutor:
         closed (`positions_protect` does, since the signal FAILED).
         """
         closing = signal.direction == Direction.CLOSE
-        legs = [order for order in orders if order.purpose == _purpose(signal)]
+        legs = [order for order in orders if order.purpose in _purposes(signal)]
         dead = [order for order in legs if order.status in TERMINAL and order.status != OrderStatus.FILLED]
         if dead and not closing:
             for order in legs:
@@ -188,8 +223,12 @@ class OrderExecutor:
         signal_move(signal, SignalStatus.EXECUTED, executed_at=at, **errors)
 
 
-def _purpose(signal: TradingSignal) -> Purpose:
-    return Purpose.EXIT if signal.direction == Direction.CLOSE else Purpose.ENTRY
+def _purposes(signal: TradingSignal) -> frozenset[Purpose]:
+    return LEAVING if signal.direction == Direction.CLOSE else frozenset({Purpose.ENTRY})
+
+
+def _sold_last(leg: dict) -> bool:
+    return leg["direction"] == Direction.SHORT and parse_contract(leg["symbol"]) is not None
 
 
 def _leg_error(order: Order) -> dict:

@@ -11,7 +11,7 @@ MAX_CLAIMS = 10
 class GateView:
     """The order and its surroundings, read in the transaction that claims it.
 
-    `against` is what is held or being opened in the symbol on the other side, as a positive number of shares.
+    `against` is what is held or being opened in the symbol on the other side, as a positive number of shares or contracts.
     """
 
     trading_state: str
@@ -40,14 +40,17 @@ def mode(view: GateView) -> str | None:
 
 def quantity(view: GateView) -> str | None:
     if view.quantity <= 0 or view.quantity != view.quantity.to_integral_value():
-        return f"QUANTITY: {view.quantity.normalize():f} is not a whole, positive number of shares."
+        return f"QUANTITY: {view.quantity.normalize():f} is not a whole, positive number."
     return None
 
 
 def one_side(view: GateView) -> str | None:
-    """Positions of all strategies in a symbol net to one at the broker: their signs never differ."""
+    """Positions of all strategies in a symbol net to one at the broker: their signs never differ.
+
+    The legs of a structure are symbols of their own: bought and sold options of one underlying do not stand against each other.
+    """
     if not view.reducing and view.against > 0:
-        return f"OPPOSITE_POSITION: {view.against.normalize():f} shares are held or ordered on the other side."
+        return f"OPPOSITE_POSITION: {view.against.normalize():f} are held or ordered on the other side."
     return None
 
 

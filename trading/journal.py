@@ -1,21 +1,24 @@
 """The journal: a draft for each closed position, completed and reviewed by a person; and how its signal turned out."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from quant_site.core import clock
 from quant_site.core.errors import Conflict, InvalidInput
-from quant_site.core.rows import row_insert, rows_read
+from quant_site.core.rows import places, row_insert, rows_read
 from quant_site.core.services import audit_record
-from quant_site.core.types import price
+from quant_site.core.types import money, price
+from quant_site.market.options.contracts import multiplier_of, parse_contract
 from quant_site.market.sessions import session_distance
+from signals_app.models import TradingSignal
 from signals_app.services import outcome_record
-from trading.models import Fill, Position, TradeJournal
-from trading.vocabulary import Purpose
+from trading.models import Fill, Order, Position, TradeJournal
 
 Status = TradeJournal.Status
 WRITTEN_BY_PEOPLE = ("execution_quality", "emotion_state", "mistake_tags", "lesson_learned", "plan_id")
@@ -44,7 +47,7 @@ def trade_closed(position: Position) -> TradeJournal:
         direction=position.direction,
         entry_date=position.entry_session,
         exit_date=position.exit_session,
-        entry_price=_average_entry(position),
+        entry_price=average_entries([position])[position.pk],
         exit_price=position.exit_price,
         quantity=position.entry_quantity,
         realized_pnl=position.realized_pnl + position.dividends,
@@ -54,19 +57,42 @@ def trade_closed(position: Position) -> TradeJournal:
     return entry
 
 
-def _average_entry(position: Position) -> Decimal:
-    """The mean price of all units, commissions apart, in shares as they are after splits."""
-    if position.units == 1:
-        return position.entry_price
-    amounts = Fill.objects.filter(order__position=position, order__purpose=Purpose.ENTRY).order_by("id").values_list("amount", flat=True)
-    return price(sum(amounts) / position.entry_quantity)
+class Entered(Protocol):
+    """The columns of a position that tell its mean entry price."""
+
+    pk: int
+    symbol: str
+    units: int
+    entry_price: Decimal
+    entry_quantity: Decimal
+
+
+def average_entries(positions: Sequence[Entered]) -> dict[int, Decimal]:
+    """By id of each position the mean price of all its units, commissions apart, in shares as they are after splits."""
+    averages = {position.pk: position.entry_price for position in positions}
+    several = {position.pk: position for position in positions if position.units > 1}
+    if several:
+        entries = f"position_id IN {places(several)} AND purpose = 'ENTRY'"
+        owners = dict(rows_read(Order, ("id", "position_id"), entries, *several))
+        amounts: dict[int, Decimal] = defaultdict(Decimal)
+        for order, amount in rows_read(Fill, ("order_id", "amount"), f"order_id IN {places(owners)}", *owners):
+            amounts[owners[order]] += amount
+        averages |= {pk: price(amounts[pk] / multiplier_of(one.symbol) / one.entry_quantity) for pk, one in several.items()}
+    return averages
 
 
 def _outcome_write(position: Position) -> None:
-    """Legs of a signal are judged together: a pair that earned on one leg what it lost on the other earned nothing."""
+    """Legs of a signal are judged together: a pair that earned on one leg what it lost on the other earned nothing.
+
+    What a structure of options was sized to lose is its initial risk.
+    """
     legs = [Leg(*row) for row in rows_read(Position, Leg._fields, "signal_id = %s", position.signal_id)]
     if any(leg.exit_session is None for leg in legs):
         return
+    risk = legs[0].initial_risk if len(legs) == 1 else None
+    if parse_contract(position.symbol):
+        [(terms,)] = rows_read(TradingSignal, ("signal_metadata",), "id = %s", position.signal_id)
+        risk = money(terms["loss_at_stop"]) if terms.get("loss_at_stop") else None
     opened, closed = min(leg.entry_session for leg in legs), max(leg.exit_session for leg in legs)
     outcome_record(
         signal_id=position.signal_id,
@@ -74,7 +100,7 @@ def _outcome_write(position: Position) -> None:
         holding_sessions=session_distance(opened, closed),
         realized_pnl=sum(leg.realized_pnl + leg.dividends for leg in legs),
         cost=sum(abs(leg.entry_cost) for leg in legs),
-        initial_risk=legs[0].initial_risk if len(legs) == 1 else None,
+        initial_risk=risk,
     )
 
 

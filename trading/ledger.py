@@ -1,4 +1,4 @@
-"""The ledger: cash entries and positions that follow from deposits, fills, dividends and splits. Each is booked once.
+"""The ledger: cash entries and positions that follow from deposits, fills, and what happens without an order. Each is booked once.
 
 What makes a booking idempotent is the key of its cash entry, unique per account and written in the same transaction
 as the change of the position. Bookings into a session that already has its equity snapshot go to the next session,
@@ -8,6 +8,7 @@ as into a closed period: a snapshot, once the next one stands on it, is never co
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import CharField, Exists, OuterRef, Value
@@ -19,21 +20,36 @@ from quant_site.core.models import Account
 from quant_site.core.rows import objects_follow, objects_read, places, row_insert, row_update, rows_insert, rows_read, rows_update
 from quant_site.core.services import events_publish
 from quant_site.core.types import Side, money, price
+from quant_site.market.options.closing import closing_mid
+from quant_site.market.options.contracts import multiplier_of, parse_contract
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import next_session
+from strategies.models import Strategy
+from strategies.panel_facts import panel_facts
 from trading import bookings
 from trading.accounting import PositionState, allocate, apply_split, split_ratio
 from trading.brokers.base import Activity
 from trading.journal import trade_closed
 from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position
-from trading.panel_facts import panel_facts
 from trading.vocabulary import Purpose
 
 # How far back a fill may be reported late and still be found by `fills_unbooked`; the full check finds any.
 LATE_FILLS = timedelta(days=31)
 Kind = CashEntry.Kind
-MARKED = ("id", "symbol", "quantity", "cost", "realized_pnl", "dividends", "best_pnl", "worst_pnl", "mark_price", "mark_session")
+MARKED = (
+    "id", "symbol", "quantity", "cost", "realized_pnl", "dividends", "best_pnl", "worst_pnl", "entry_price", "mark_price", "mark_session",
+)  # fmt: skip
 MARKS = ("mark_price", "mark_session", "market_value", "unrealized_pnl", "best_pnl", "worst_pnl", "updated_at")
+
+
+class Share(NamedTuple):
+    """The columns of a position that take part in what happens to a whole holding."""
+
+    id: int
+    strategy_id: int | None
+    group: str
+    quantity: Decimal
+    dividends: Decimal
 
 
 @transaction.atomic
@@ -87,43 +103,59 @@ def fills_book(*, account: Account, fills: Iterable[Fill]) -> list[Fill]:
 
 
 @transaction.atomic
-def activities_book(*, account: Account, activities: Sequence[Activity]) -> int:
-    """Book dividends and splits, before the fills of their session; answers how many were not booked before.
+def session_book(*, account: Account, activities: Sequence[Activity], fills: Iterable[Fill]) -> None:
+    """Book what a session brought in the order in which it happened: before the open, the fills, at the close."""
+    at_close = [activity for activity in activities if activity.kind == Kind.EXPIRY]
+    _activities_book(account, [activity for activity in activities if activity.kind != Kind.EXPIRY])
+    fills_book(account=account, fills=fills)
+    _activities_book(account, at_close)
 
-    Each is shared out over the positions held when the session began. Raises `LedgerMismatch` when the broker's
-    holding is not ours.
+
+@transaction.atomic
+def activities_book(*, account: Account, activities: Sequence[Activity]) -> int:
+    """Book what happened to holdings without an order; answers how much of it was not booked before.
+
+    Each is shared out over the positions held when the session began; an expiry, which comes after the fills, over all.
+    Raises `LedgerMismatch` when the broker's holding is not ours.
     """
-    if not activities:
-        return 0
-    _account_lock(account)
-    keys = [f"activity:{activity.activity_id}" for activity in activities]
-    booked = set(CashEntry.objects.filter(account=account, key__in=keys).values_list("key", flat=True))
-    fresh = [activity for activity, key in zip(activities, keys, strict=True) if key not in booked]
-    for activity in fresh:
-        _activity_book(account, activity)
-    return len(fresh)
+    return _activities_book(account, activities)
 
 
 def positions_mark(*, account: Account, session: date, panel: Panel) -> list[int]:
     """Mark the open positions at the raw close of `session`, or at the last close before it where there is no bar.
 
-    Answers their ids. `mark_session` is the session of the price. A position marked later than that is left alone.
+    Options are marked at their closing mid; where they have none the last mark stays, at first the entry price. Answers
+    the ids. `mark_session` is the session of the price. A position marked later than that is left alone.
     """
     rows = rows_read(Position, MARKED, "account_id = %s AND exit_session IS NULL ORDER BY symbol, id", account.pk)
-    facts, t, now = panel_facts(panel), panel.index(session), clock.now()
+    t, now = panel.index(session), clock.now()
     marks = []
-    for pk, symbol, quantity, cost, realized, dividends, best, worst, mark_price, marked in rows:
-        row = panel.row(symbol)
-        bar = facts.last_bar[row, t]
-        if bar < 0 or (marked is not None and facts.days[bar] < marked):
+    for pk, symbol, quantity, cost, realized, dividends, best, worst, entry_price, mark_price, marked in rows:
+        option = parse_contract(symbol) is not None
+        known = _option_mark(panel, symbol, t) if option else _share_mark(panel, symbol, t)
+        if known is None and option:
+            known = (mark_price, marked) if marked else (entry_price, session)
+        if known is None or (marked is not None and known[1] < marked):
             continue
-        close = price(float(panel.close[row, bar]))
-        if (close, facts.days[bar]) != (mark_price, marked):
-            value = money(quantity * close)
+        if option or known != (mark_price, marked):
+            value = money(quantity * known[0] * multiplier_of(symbol))
             total = value - cost + realized + dividends
-            marks.append((close, facts.days[bar], value, value - cost, max(best, total), min(worst, total), now, pk))
+            marks.append((*known, value, value - cost, max(best, total), min(worst, total), now, pk))
     rows_update(Position, MARKS, marks)
     return [row[0] for row in rows]
+
+
+def _share_mark(panel: Panel, symbol: str, t: int) -> tuple[Decimal, date] | None:
+    """The last raw close up to column t, and its session."""
+    facts, row = panel_facts(panel), panel.row(symbol)
+    bar = facts.last_bar[row, t]
+    return None if bar < 0 else (price(float(panel.close[row, bar])), facts.days[bar])
+
+
+def _option_mark(panel: Panel, symbol: str, t: int) -> tuple[Decimal, date] | None:
+    """The mid at the close of column t, and its session."""
+    mid = closing_mid(panel, symbol, t)
+    return None if mid is None else (price(mid), panel.sessions[t].item())
 
 
 def _account_lock(account: Account) -> None:
@@ -139,9 +171,14 @@ def _posting_session(account: Account, session: date) -> date:
 
 def _fills_fresh(account: Account, fills: list[Fill]) -> list[Fill]:
     keys = [f"fill:{fill.fill_id}" for fill in fills]
-    known = f"account_id = %s AND {connection.ops.quote_name('key')} IN {places(keys)}"
-    booked = {row[0] for row in rows_read(CashEntry, ("key",), known, account.pk, *keys)} if keys else set()
+    booked = _keys_booked(account, keys)
     return [fill for fill, key in zip(fills, keys, strict=True) if key not in booked]
+
+
+def _keys_booked(account: Account, keys: list[str]) -> set[str]:
+    """Those of `keys` that have a cash entry."""
+    known = f"account_id = %s AND {connection.ops.quote_name('key')} IN {places(keys)}"
+    return {row[0] for row in rows_read(CashEntry, ("key",), known, account.pk, *keys)} if keys else set()
 
 
 class _FillBooking:
@@ -218,10 +255,48 @@ def _position_finish(position: Position) -> tuple[str, dict]:
     return "position.closed", position_event(position)
 
 
-def _activity_book(account: Account, activity: Activity) -> None:
-    held = Position.objects.filter(account=account, exit_session=None, symbol=activity.symbol, entry_session__lt=activity.session)
-    positions = list(held.select_related("signal").order_by("strategy__key", "group", "id"))
-    ours = sum((position.quantity for position in positions), Decimal(0))
+def _activities_book(account: Account, activities: Sequence[Activity]) -> int:
+    if not activities:
+        return 0
+    _account_lock(account)
+    keys = [f"activity:{activity.activity_id}" for activity in activities]
+    booked = _keys_booked(account, keys)
+    fresh = [activity for activity, key in zip(activities, keys, strict=True) if key not in booked]
+    sessions = {day: _posting_session(account, day) for day in {activity.session for activity in fresh}}
+    for activity in fresh:
+        _activity_book(account, activity, sessions[activity.session])
+    return len(fresh)
+
+
+def _activity_book(account: Account, activity: Activity, session: date) -> None:
+    shares, option = _concerned(account, activity), parse_contract(activity.symbol) is not None
+    entry = CashEntry(
+        account=account,
+        key=f"activity:{activity.activity_id}",
+        session=session,
+        kind=(Kind.CASH_IN_LIEU if activity.kind == "SPLIT" else Kind(activity.kind)).value,
+        amount=activity.amount,
+        symbol=activity.symbol,
+        memo=_memo(activity, option),
+    )
+    row_insert(entry)
+    if option:
+        _settlement_book(shares, activity, session)
+    elif activity.kind == "SPLIT":
+        _split_book(shares, activity, session)
+    else:
+        rows_update(Position, ("dividends",), [(share.dividends + cash, share.id) for share, cash in _shared_out(shares, activity)])
+
+
+def _concerned(account: Account, activity: Activity) -> list[Share]:
+    """The positions an activity applies to, in an order that depends on no row's number where their trades differ. Raises
+    `LedgerMismatch` where they are not what the broker holds."""
+    held = f"account_id = %s AND exit_session IS NULL AND symbol = %s AND entry_session {'<=' if activity.kind == Kind.EXPIRY else '<'} %s"
+    shares = [Share(*row) for row in rows_read(Position, Share._fields, held, account.pk, activity.symbol, activity.session)]
+    if len(shares) > 1:
+        keys = dict(rows_read(Strategy, ("id", "key"), "1 = 1"))
+        shares.sort(key=lambda share: (keys.get(share.strategy_id, ""), share.group, share.id))
+    ours = sum((share.quantity for share in shares), Decimal(0))
     if ours != activity.quantity:
         raise LedgerMismatch(
             "holding",
@@ -230,30 +305,36 @@ def _activity_book(account: Account, activity: Activity) -> None:
             broker=str(activity.quantity),
             ours=str(ours),
         )
-    session = _posting_session(account, activity.session)
-    per_share = f"{activity.per_share.normalize():f}"
-    split = activity.kind == "SPLIT"
-    CashEntry.objects.create(
-        account=account,
-        key=f"activity:{activity.activity_id}",
-        session=session,
-        kind=Kind.CASH_IN_LIEU if split else Kind.DIVIDEND,
-        amount=activity.amount,
-        symbol=activity.symbol,
-        memo=f"{per_share} new {activity.symbol} for 1"
-        if split
-        else f"{per_share} a share on {activity.quantity.normalize():f} {activity.symbol}",
-    )
-    if split:
-        _split_book(positions, activity, session)
-    else:
-        for position, share in zip(positions, allocate(activity.amount, [position.quantity for position in positions]), strict=True):
-            position.dividends += share
-            position.save(update_fields=["dividends"])
+    return shares
 
 
-def _split_book(positions: list[Position], activity: Activity, session: date) -> None:
-    factor = split_ratio(activity.per_share)
+def _memo(activity: Activity, option: bool) -> str:
+    per_share, held = f"{activity.per_share.normalize():f}", f"{activity.quantity.normalize():f} {activity.symbol}"
+    if activity.kind == "SPLIT" and not option:
+        return f"{per_share} new {activity.symbol} for 1"
+    return f"{per_share} a {'unit' if option else 'share'} on {held}"
+
+
+def _shared_out(shares: list[Share], activity: Activity) -> Iterable[tuple[Share, Decimal]]:
+    return zip(shares, allocate(activity.amount, [share.quantity for share in shares]), strict=True)
+
+
+def _positions(shares: list[Share]) -> list[Position]:
+    ids = [share.id for share in shares]
+    found = {position.pk: position for position in objects_read(Position, f"id IN {places(ids)}", *ids)}
+    return [found[pk] for pk in ids]
+
+
+def _settlement_book(shares: list[Share], activity: Activity, session: date) -> None:
+    """An option ended: its positions close for their share of the cash."""
+    for position, (_, cash) in zip(_positions(shares), _shared_out(shares, activity), strict=True):
+        bookings.position_settled(position, cash, activity.kind, activity.per_share, session)
+        row_update(position)
+        events_publish([_position_finish(position)], account=position.account_id)
+
+
+def _split_book(shares: list[Share], activity: Activity, session: date) -> None:
+    positions, factor = _positions(shares), split_ratio(activity.per_share)
     mark = positions[0].mark_price or positions[0].entry_price
     new_price = price(mark * factor.denominator / factor.numerator)
     states = [PositionState(position.quantity, position.cost) for position in positions]
@@ -282,4 +363,4 @@ def position_event(position: Position) -> dict:
     }
 
 
-__all__ = ["account_fund", "activities_book", "fills_book", "fills_unbooked", "position_event", "positions_mark"]
+__all__ = ["account_fund", "activities_book", "fills_book", "fills_unbooked", "position_event", "positions_mark", "session_book"]

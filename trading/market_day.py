@@ -17,7 +17,8 @@ from trading.models import Fill
 from trading.orders import orders_recover, orders_sync
 from trading.protection import positions_protect
 
-# Books activities, then fills, into cash and positions; must be idempotent, for it is handed the whole session again.
+# Books what happened before the open, the fills, and what ended at the close, in that order, into cash and positions; must
+# be idempotent, for it is handed the whole session again.
 Book = Callable[[Sequence[Activity], Sequence[Fill]], None]
 
 
@@ -31,7 +32,7 @@ def session_trade(*, account: Account, broker: Broker, session: date, book: Book
     news, fills = _simulate(account, broker, session, book) if broker.simulated else (True, [])
     if news:
         fills = orders_sync(account, broker, session)
-        book([] if broker.simulated else broker.activities(account.pk, session), fills)
+        book(broker.activities(account.pk, session), fills)
     # First what became of the signals: the rest of a trade that came about in part is closed at the next open.
     concluded = OrderExecutor(account, broker, session).monitor_order_status()
     return {"fills": len(fills), **concluded, **positions_protect(account=account, session=session, broker=broker)}
@@ -39,9 +40,11 @@ def session_trade(*, account: Account, broker: Broker, session: date, book: Book
 
 def _simulate(account: Account, broker: Broker, session: date, book: Book) -> tuple[bool, list[Fill]]:
     """Whether the broker has news that are not taken in, and the fills of the session that are. It has none only where
-    this very call made the steps that changed nothing."""
-    reached, news = broker.run_session(account.pk, session)
+    this very call made the steps that changed nothing, or nothing but a fee."""
+    reached, news, fees = broker.run_session(account.pk, session)
     fills = []
+    if fees and not news:
+        book(broker.activities(account.pk, session), [])
     if reached == OPENED:
         fills = orders_sync(account, broker, session)
         book(broker.activities(account.pk, session), fills)

@@ -11,6 +11,7 @@ from django.db import transaction
 from quant_site.core.rows import objects_read, places, rows_insert, rows_read
 from quant_site.core.services import events_publish
 from quant_site.core.types import Side, money, price
+from quant_site.market.options.contracts import multiplier_of
 from trading.accounting import split_ratio
 from trading.brokers import base
 from trading.brokers.base import BrokerFill, BrokerOrder
@@ -81,7 +82,7 @@ def _fills_write(account_id: str, orders: dict[str, Order], executions: list[Bro
                 side=order.side,
                 quantity=item.quantity,
                 price=item.price,
-                amount=money(item.quantity * item.price),
+                amount=money(item.quantity * item.price * multiplier_of(order.symbol)),
                 commission=item.commission,
                 slippage=_slippage(order, item),
                 filled_at=item.filled_at,
@@ -99,7 +100,7 @@ def _slippage(order: Order, item: BrokerFill) -> Decimal | None:
         return None
     factor = split_ratio(order.split_ratio)
     decided = order.decision_price * factor.denominator / factor.numerator
-    return money(Side(order.side).sign * (item.price - decided) * item.quantity)
+    return money(Side(order.side).sign * (item.price - decided) * item.quantity * multiplier_of(order.symbol))
 
 
 def _follow(order: Order, report: BrokerOrder | None, fills: list[Fill]) -> None:

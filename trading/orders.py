@@ -27,7 +27,7 @@ from trading.models import Fill, Order, Position
 from trading.order_evidence import evidence_apply, fills_known
 from trading.order_rows import account_halt, order_advance, order_create, order_move, order_note, order_refresh
 from trading.states import IN_FLIGHT, OPEN, UNSENT, WORKING, OrderStatus
-from trading.vocabulary import REDUCING, Purpose, TimeInForce
+from trading.vocabulary import LEAVING, REDUCING, Purpose, TimeInForce
 
 __all__ = [
     "order_cancel",
@@ -182,14 +182,14 @@ def _claim(order: Order, broker: Broker) -> bool:
 
 
 def _against(order: Order, others: list[tuple]) -> Decimal:
-    """Shares of the symbol on the other side: held and not being closed, or about to be opened."""
+    """What of the symbol is on the other side: held and not being closed, or about to be opened."""
     sign = Side(order.side).sign
     positions = rows_read(
         Position, ("quantity",), "account_id = %s AND symbol = %s AND exit_session IS NULL", order.account_id, order.symbol
     )
     held = sum((row[0] for row in positions), Decimal(0))
     for _, purpose, side, quantity, filled in others:
-        if purpose == Purpose.EXIT:
+        if purpose in LEAVING:
             held += Side(side).sign * (quantity - filled)
     entering = sum(
         (row[3] - row[4] for row in others if row[1] == Purpose.ENTRY and Side(row[2]).sign != sign),

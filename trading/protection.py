@@ -28,16 +28,17 @@ BROKEN_TRADES = (
     "account_id = %s AND signal_status = 'FAILED'"
     " AND id IN (SELECT signal_id FROM positions WHERE account_id = %s AND exit_session IS NULL)"
 )
-REDUCING_OPEN = "purpose IN ('EXIT', 'STOP', 'TARGET') AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
+REDUCING_PURPOSES = "purpose IN ('EXIT', 'REDUCE', 'STOP', 'TARGET')"
+REDUCING_OPEN = f"{REDUCING_PURPOSES} AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
 EXITING = (
-    "account_id = %s AND position_id IS NOT NULL AND purpose IN ('EXIT', 'STOP', 'TARGET')"
+    f"account_id = %s AND position_id IS NOT NULL AND {REDUCING_PURPOSES}"
     " AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL', 'EXPIRED') ORDER BY id"
 )
 
 
 @dataclass(frozen=True)
 class WorkingOrder:
-    """An exit, stop or target that exists for a position; `level` is its stop or limit."""
+    """An exit (of all or a part), stop or target that exists for a position; `level` is its stop or limit."""
 
     pk: int
     purpose: str
@@ -74,19 +75,22 @@ def positions_protect(*, account: Account, session: date, broker: Broker) -> dic
     return {"protected": len(made), "unprotected": len(plan.cancel)}
 
 
-def position_exit(position: Position, *, session: date, signal: TradingSignal | None = None, leg: int = 0) -> Order:
-    """The intent to close all of `position` at the next open."""
+def position_exit(
+    position: Position, *, session: date, signal: TradingSignal | None = None, leg: int = 0, part: int | None = None
+) -> Order:
+    """The intent to close all of `position` at the next open, or the `part` of it."""
+    purpose = Purpose.EXIT if part is None else Purpose.REDUCE
     return order_create(
         account=position.account,
         signal=signal or position.signal,
         position=position,
         leg=leg,
-        sequence=_sequence(position, session, Purpose.EXIT),
-        purpose=Purpose.EXIT,
+        sequence=_sequence(position, session, purpose),
+        purpose=purpose,
         symbol=position.symbol,
         side=closing_side(position),
         order_type=OrderType.MARKET,
-        quantity=abs(position.quantity),
+        quantity=abs(position.quantity) if part is None else part,
         decision_price=position.mark_price if position.mark_session == session else None,
         session=session,
     )
@@ -111,7 +115,8 @@ def _plan(account: Account) -> Plan:
 def _plan_position(plan: Plan, pk: int, quantity: Decimal, levels: dict, orders: list[WorkingOrder], broken: bool) -> None:
     exits = [order for order in orders if order.purpose == Purpose.EXIT]
     leaving = any(order.status in OPEN for order in exits)
-    # A trade that came about in part, or an exit that found no market: the end is decided, whatever the prices do.
+    # A trade that came about in part, or an exit that found no market: the end is decided, whatever the prices do. A
+    # reduction that found none is not: the strategy decides anew.
     if not leaving and (exits or broken):
         plan.make.append((pk, Purpose.EXIT))
         leaving = True

@@ -138,7 +138,7 @@ def _return_differences(account: Account, session: date, snapshot: Snapshot) -> 
 
 
 def _position_differences(account: Account, snapshot: Snapshot) -> list[Difference]:
-    """Each position with the sum of its own fills and splits: quantity, and realised profit less open cost."""
+    """Each position with the sum of its own fills, splits and settlements: quantity, and realised profit less open cost."""
     quantities: dict[int, Decimal] = defaultdict(Decimal)
     flows: dict[int, Decimal] = defaultdict(lambda: ZERO)
     fills = Fill.objects.filter(account=account).order_by("id")
@@ -147,11 +147,11 @@ def _position_differences(account: Account, snapshot: Snapshot) -> list[Differen
         flows[pk] += cash_flow(side, amount, commission)
     positions = Position.objects.filter(account=account).order_by("id")
     differences, realized = [], ZERO
-    names = ("id", "symbol", "quantity", "cost", "realized_pnl", "dividends", "splits")
-    for pk, symbol, quantity, cost, gained, dividends, splits in positions.values_list(*names):
-        for split in splits:
-            quantities[pk] += Decimal(split["after"]) - Decimal(split["before"])
-            flows[pk] += Decimal(split["cash"])
+    names = ("id", "symbol", "quantity", "cost", "realized_pnl", "dividends", "adjustments")
+    for pk, symbol, quantity, cost, gained, dividends, adjustments in positions.values_list(*names):
+        for change in adjustments:
+            quantities[pk] += Decimal(change["after"]) - Decimal(change["before"])
+            flows[pk] += Decimal(change["cash"])
         realized += gained + dividends
         differences += _compare(f"quantity of position {pk} ({symbol}) and its fills", quantity, quantities[pk])
         differences += _compare(f"profit of position {pk} ({symbol}) and its fills", gained - cost, flows[pk])

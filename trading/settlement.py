@@ -2,11 +2,9 @@
 
 from datetime import date
 
-from django.db import transaction
-
 from quant_site.core.models import Account
 from trading.brokers.base import Broker
-from trading.ledger import account_fund, activities_book, fills_book
+from trading.ledger import account_fund, session_book
 from trading.market_day import session_trade
 from trading.models import CashEntry
 
@@ -21,9 +19,7 @@ def account_open(*, account: Account, broker: Broker, session: date) -> None:
 def session_settle(*, account: Account, broker: Broker, session: date) -> dict:
     """Bring orders, fills, cash and positions up to the close of `session`; doing it again changes nothing."""
 
-    @transaction.atomic
     def book(activities, fills) -> None:
-        activities_book(account=account, activities=activities)
-        fills_book(account=account, fills=fills)
+        session_book(account=account, activities=activities, fills=fills)
 
     return session_trade(account=account, broker=broker, session=session, book=book)

@@ -11,14 +11,17 @@ class TimeInForce(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Why an order exists. EXIT is a decision of the strategy; STOP and TARGET protect an open position."""
+    """Why an order exists. EXIT (all of a position) and REDUCE (a part of it) are decisions of the strategy; STOP and TARGET
+    protect an open position."""
 
     ENTRY = "ENTRY"
     EXIT = "EXIT"
+    REDUCE = "REDUCE"
     STOP = "STOP"
     TARGET = "TARGET"
 
 
-__all__ = ["PROTECTIVE", "REDUCING", "OrderType", "Purpose", "TimeInForce"]
+__all__ = ["LEAVING", "PROTECTIVE", "REDUCING", "OrderType", "Purpose", "TimeInForce"]
+LEAVING = frozenset({Purpose.EXIT, Purpose.REDUCE})
 PROTECTIVE = frozenset({Purpose.STOP, Purpose.TARGET})
-REDUCING = frozenset({Purpose.EXIT, Purpose.STOP, Purpose.TARGET})
+REDUCING = LEAVING | PROTECTIVE

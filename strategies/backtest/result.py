@@ -50,8 +50,12 @@ REASONS = ("OPEN", "EXIT", "STOP", "TARGET", "SPLIT", "EXPIRY", "ASSIGNMENT")
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
-    """A run over T sessions. `equity`, `cash` and `gross` (T,) are in dollars at each close; `rejected` counts entries that
-    the account's checks refused, by code. `fills` and `trades` are arrays of FILL and TRADE in the order they happened."""
+    """A run over T sessions. `equity`, `cash` and `gross` (T,) are in dollars at each close; `fills` and `trades` are arrays of
+    FILL and TRADE in the order they happened, open trades last. `benchmark` (T,) are daily returns, NaN before the first.
+
+    `rejected` counts entries that came to nothing, by code: refused by the account's checks or the broker, or without a bar
+    to trade on (NO_BAR); `abstained` the sessions in which the strategy could not decide, by reason.
+    """
 
     strategy: str
     params: Mapping
@@ -77,6 +81,27 @@ class BacktestResult:
         before = np.concatenate([[self.capital], self.equity[:-1]])
         return self.equity / before - 1
 
+    def as_json(self) -> dict:
+        """All of it as plain values: dates as text, undefined numbers as null."""
+        return {
+            "strategy": self.strategy,
+            "params": dict(self.params),
+            "sessions": [str(day) for day in self.sessions],
+            "symbols": list(self.symbols),
+            "capital": self.capital,
+            "equity": self.equity.tolist(),
+            "cash": self.cash.tolist(),
+            "gross": self.gross.tolist(),
+            "benchmark": None if self.benchmark is None else [None if value != value else value for value in self.benchmark.tolist()],
+            "metrics": {name: metric.as_dict() for name, metric in self.metrics.items()},
+            "trades": [_plain(row) for row in self.trade_rows()],
+            "fills": [_plain(row) for row in self.fill_rows()],
+            "drafts": self.drafts,
+            "rejected": dict(self.rejected),
+            "abstained": dict(self.abstained),
+            "assumptions": list(self.assumptions),
+        }
+
     def fill_rows(self) -> list[dict]:
         """The fills as plain values, for JSON and tables."""
         return [
@@ -87,8 +112,8 @@ class BacktestResult:
                 "side": "BUY" if row["side"] > 0 else "SELL",
                 "purpose": PURPOSES[row["purpose"]],
                 "quantity": int(row["quantity"]),
-                "price": row["price"] / 1e6,
-                "commission": row["commission"] / 100,
+                "price": float(row["price"] / 1e6),
+                "commission": float(row["commission"] / 100),
             }
             for row in self.fills
         ]
@@ -106,16 +131,20 @@ class BacktestResult:
             "entry_session": self.day(row["entry"]),
             "exit_session": self.day(row["exit"]) if closed else None,
             "quantity": int(row["quantity"]),
-            "entry_price": row["entry_price"] / 1e6,
-            "exit_price": row["exit_price"] / 1e6 if closed else None,
-            "pnl": row["pnl"] / 100,
-            "fees": row["fees"] / 100,
-            "r_multiple": row["pnl"] / row["risk"] if closed and row["risk"] > 0 else None,
-            "best": row["best"] / 100,
-            "worst": row["worst"] / 100,
+            "entry_price": float(row["entry_price"] / 1e6),
+            "exit_price": float(row["exit_price"] / 1e6) if closed else None,
+            "pnl": float(row["pnl"] / 100),
+            "fees": float(row["fees"] / 100),
+            "r_multiple": float(row["pnl"] / row["risk"]) if closed and row["risk"] > 0 else None,
+            "best": float(row["best"] / 100),
+            "worst": float(row["worst"] / 100),
             "exit": REASONS[row["reason"]] if closed else None,
             "sessions_held": int((row["exit"] if closed else len(self.sessions) - 1) - row["entry"]),
         }
 
     def day(self, t: int) -> date:
         return self.sessions[t].item()
+
+
+def _plain(row: dict) -> dict:
+    return {name: str(value) if isinstance(value, date) else value for name, value in row.items()}

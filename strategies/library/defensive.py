@@ -36,16 +36,28 @@ LEAST_NAMES = 5
 
 
 class LowVolatilityParams(PortfolioParams):
-    window: int = knob(252, ge=63, le=504, step=21, unit="sessions", description="Sessions of the standard deviation.")
-    share: float = knob(0.2, ge=0.05, le=0.5, step=0.05, unit="share", description="The calmest share of the stocks, which is held.")
+    window: int = knob(252, ge=63, le=504, step=21, unit="sessions", description=gettext_noop("Sessions of the standard deviation."))
+    share: float = knob(
+        0.2, ge=0.05, le=0.5, step=0.05, unit="share", description=gettext_noop("The calmest share of the stocks, which is held.")
+    )
     buffer: float = knob(
-        0.2, ge=0, le=0.5, step=0.05, unit="share", description="Share of that number by which a held stock may rank lower."
+        0.2, ge=0, le=0.5, step=0.05, unit="share", description=gettext_noop("Share of that number by which a held stock may rank lower.")
     )
     min_turnover: float = knob(
-        1e6, ge=0, le=1e9, step=1e6, unit="USD", description="Mean dollars a day that a stock must have traded over the last quarter."
+        1e6,
+        ge=0,
+        le=1e9,
+        step=1e6,
+        unit="USD",
+        description=gettext_noop("Mean dollars a day that a stock must have traded over the last quarter."),
     )
     pinned: float = knob(
-        0.3, ge=0, le=0.8, step=0.05, unit="share", description="Share of the median volatility of a quarter below which a price is pinned."
+        0.3,
+        ge=0,
+        le=0.8,
+        step=0.05,
+        unit="share",
+        description=gettext_noop("Share of the median volatility of a quarter below which a price is pinned."),
     )
 
 

@@ -57,19 +57,41 @@ KIND = "IC"
 
 
 class IronCondorParams(StrategyParams):
-    short_delta: float = knob(0.20, ge=0.05, le=0.45, step=0.01, unit="delta", description="Delta of the put and the call that are sold.")
-    long_delta: float = knob(0.05, ge=0.01, le=0.40, step=0.01, unit="delta", description="Delta of the wings that are bought.")
+    short_delta: float = knob(
+        0.20, ge=0.05, le=0.45, step=0.01, unit="delta", description=gettext_noop("Delta of the put and the call that are sold.")
+    )
+    long_delta: float = knob(
+        0.05, ge=0.01, le=0.40, step=0.01, unit="delta", description=gettext_noop("Delta of the wings that are bought.")
+    )
     days: int = knob(
-        0, ge=0, le=60, step=1, unit="days", description="Days to expiry at which it is sold; 0: as the options before expire."
+        0,
+        ge=0,
+        le=60,
+        step=1,
+        unit="days",
+        description=gettext_noop("Days to expiry at which it is sold; 0: as the options before expire."),
     )
-    take_profit: float = knob(0.0, ge=0, le=1, step=0.05, unit="share", description="Close at this share of the maximum profit; 0: never.")
-    exit_days: int = knob(0, ge=0, le=45, step=1, unit="days", description="Close this many days before expiry; 0: hold to expiry.")
+    take_profit: float = knob(
+        0.0, ge=0, le=1, step=0.05, unit="share", description=gettext_noop("Close at this share of the maximum profit; 0: never.")
+    )
+    exit_days: int = knob(
+        0, ge=0, le=45, step=1, unit="days", description=gettext_noop("Close this many days before expiry; 0: hold to expiry.")
+    )
     pin: float = knob(
-        0.005, ge=0, le=0.05, step=0.001, unit="share", description="Before expiry: how near the spot may be to a short strike."
+        0.005,
+        ge=0,
+        le=0.05,
+        step=0.001,
+        unit="share",
+        description=gettext_noop("Before expiry: how near the spot may be to a short strike."),
     )
-    max_risk: float = knob(0.02, ge=0.001, le=0.05, step=0.001, unit="share", description="Share of equity that one condor may lose.")
-    least_edge: float = knob(-1.0, ge=-1, le=0.5, step=0.01, unit="share", description="Least expected profit over maximum loss; −1: any.")
-    entry_window: int = knob(3, ge=1, le=10, step=1, unit="sessions", description="Sessions in which an entry may be tried.")
+    max_risk: float = knob(
+        0.02, ge=0.001, le=0.05, step=0.001, unit="share", description=gettext_noop("Share of equity that one condor may lose.")
+    )
+    least_edge: float = knob(
+        -1.0, ge=-1, le=0.5, step=0.01, unit="share", description=gettext_noop("Least expected profit over maximum loss; −1: any.")
+    )
+    entry_window: int = knob(3, ge=1, le=10, step=1, unit="sessions", description=gettext_noop("Sessions in which an entry may be tried."))
 
     @model_validator(mode="after")
     def _ordered(self):
@@ -206,10 +228,14 @@ class IronCondor(Strategy):
         # Sold 90 put and 110 call, bought 85 put and 120 call; credits 1.50 and 1.20, debits 0.50 and 0.20.
         condor = _example()
         return (
-            KnownAnswer("Puts 85/90 and calls 110/120 for 1.50 + 1.20 − 0.50 − 0.20: a credit of 2.00", 2.0, -condor.debit, 1e-9),
-            KnownAnswer("It loses the wider wing less the credit at most: 8.00", 8.0, condor.max_loss, 1e-9),
-            KnownAnswer("It breaks even at 88 and 112", "88.00, 112.00", ", ".join(f"{spot:.2f}" for spot in condor.break_evens)),
-            KnownAnswer("At 87 it has lost 1.00", -1.0, float(condor.profit(87.0)), 1e-9),
+            KnownAnswer(
+                gettext_noop("Puts 85/90 and calls 110/120 for 1.50 + 1.20 − 0.50 − 0.20: a credit of 2.00"), 2.0, -condor.debit, 1e-9
+            ),
+            KnownAnswer(gettext_noop("It loses the wider wing less the credit at most: 8.00"), 8.0, condor.max_loss, 1e-9),
+            KnownAnswer(
+                gettext_noop("It breaks even at 88 and 112"), "88.00, 112.00", ", ".join(f"{spot:.2f}" for spot in condor.break_evens)
+            ),
+            KnownAnswer(gettext_noop("At 87 it has lost 1.00"), -1.0, float(condor.profit(87.0)), 1e-9),
         )
 
 

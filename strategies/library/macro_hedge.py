@@ -77,12 +77,13 @@ EQUAL = 1e-9
 
 
 class SectorRotationParams(PortfolioParams):
-    top: int = knob(3, ge=1, le=6, step=1, unit="sectors", description="Sectors held, in equal parts.")
+    top: int = knob(3, ge=1, le=6, step=1, unit="sectors", description=gettext_noop("Sectors held, in equal parts."))
     ranking: Literal["BLEND", "1M", "3M", "6M", "9M", "12M"] = knob(
-        "BLEND", description="Months of total return that sectors are ranked by; BLEND is the mean of the ranks over all five spans."
+        "BLEND",
+        description=gettext_noop("Months of total return that sectors are ranked by; BLEND is the mean of the ranks over all five spans."),
     )
-    index_filter: bool = knob(True, description="Hold cash while the index is below its average.")
-    index_months: int = knob(10, ge=2, le=24, step=1, unit="months", description="Month-end closes of the index's average.")
+    index_filter: bool = knob(True, description=gettext_noop("Hold cash while the index is below its average."))
+    index_months: int = knob(10, ge=2, le=24, step=1, unit="months", description=gettext_noop("Month-end closes of the index's average."))
 
     @property
     def spans(self) -> tuple[int, ...]:
@@ -198,14 +199,22 @@ def blended_ranks(returns: np.ndarray) -> np.ndarray:
 
 
 class CtaParams(PortfolioParams):
-    lookback_months: int = knob(12, ge=1, le=24, step=1, unit="months", description="Months of the return whose sign is followed.")
-    center_of_mass: int = knob(60, ge=10, le=250, step=10, unit="sessions", description="Centre of mass of the weights in volatilities.")
-    target_volatility: float = knob(0.10, ge=0.02, le=0.40, step=0.01, unit="a year", description="Volatility the portfolio is scaled to.")
-    max_gross: float = knob(1.0, ge=0.1, le=1, step=0.1, unit="share", description="Gross weight at most, as a share of the capital.")
-    min_markets: int = knob(
-        3, ge=1, le=15, step=1, unit="markets", description="Markets with a trend that must be known before any is held."
+    lookback_months: int = knob(
+        12, ge=1, le=24, step=1, unit="months", description=gettext_noop("Months of the return whose sign is followed.")
     )
-    short: bool = knob(True, description="Also sell falling markets short.")
+    center_of_mass: int = knob(
+        60, ge=10, le=250, step=10, unit="sessions", description=gettext_noop("Centre of mass of the weights in volatilities.")
+    )
+    target_volatility: float = knob(
+        0.10, ge=0.02, le=0.40, step=0.01, unit="a year", description=gettext_noop("Volatility the portfolio is scaled to.")
+    )
+    max_gross: float = knob(
+        1.0, ge=0.1, le=1, step=0.1, unit="share", description=gettext_noop("Gross weight at most, as a share of the capital.")
+    )
+    min_markets: int = knob(
+        3, ge=1, le=15, step=1, unit="markets", description=gettext_noop("Markets with a trend that must be known before any is held.")
+    )
+    short: bool = knob(True, description=gettext_noop("Also sell falling markets short."))
 
 
 @dataclass(frozen=True)

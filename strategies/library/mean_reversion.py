@@ -17,34 +17,41 @@ Pairs trading
     never at the last close of a period. Their one-day wait is how every decision here fills: at the next open.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
 from quant_site.core.types import Direction
 from quant_site.market.indicators import adx, atr, bollinger
 from quant_site.market.panel import Panel
-from strategies.base import Draft, Holding, Leg, Needs, Strategy, StrategyParams
+from strategies.base import Draft, Holding, KnownAnswer, Leg, Needs, Strategy, StrategyParams, knob
 from strategies.library import distance
 from strategies.library.declarations import gettext_noop
-from strategies.library.drafting import at_bar_before, closing, in_order, raw_price, rounded, sessions_held
+from strategies.library.drafting import closing, in_order, raw_price, rounded, sessions_held
+from strategies.library.kernels import band_crossings, band_rules, raw_prices
+from strategies.library.mean_reversion_answers import band_answers, pair_answers
+from strategies.rules import Rules, RuleStrategy, column, shared
 
 CATEGORY = "MEAN_REVERSION"
-# Bands narrower than this share of price are rounding noise of a price that stood still.
-NARROWEST_BANDS = 1e-6
 
 
 class BollingerParams(StrategyParams):
-    window: int = Field(20, ge=5, le=120, description="Sessions of the mean and the standard deviation.")
-    width: float = Field(2.0, ge=0.5, le=4, description="Standard deviations from the mean to each band.")
-    adx_window: int = Field(14, ge=5, le=60, description="Sessions of the ADX trend filter.")
-    adx_limit: float = Field(25.0, ge=5, le=100, description="No entry where ADX is at or above this: the market trends.")
-    atr_window: int = Field(14, ge=5, le=60, description="Sessions of the average true range the stop is measured in.")
-    stop_atr: float = Field(2.5, ge=0.5, le=6, description="Distance from the deciding close to the stop, in average true ranges.")
-    max_holding: int = Field(10, ge=1, le=120, description="Sessions after which a trade is closed whatever its result.")
-    short: bool = Field(True, description="Also sell closes above the upper band short.")
+    window: int = knob(20, ge=5, le=120, step=5, unit="sessions", description="Sessions of the mean and the standard deviation.")
+    width: float = knob(2.0, ge=0.5, le=4, step=0.25, unit="σ", description="Standard deviations from the mean to each band.")
+    adx_window: int = knob(14, ge=5, le=60, step=1, unit="sessions", description="Sessions of the ADX trend filter.")
+    adx_limit: float = knob(25.0, ge=5, le=100, step=5, description="No entry where ADX is at or above this: the market trends.")
+    atr_window: int = knob(
+        14, ge=5, le=60, step=1, unit="sessions", description="Sessions of the average true range the stop is measured in."
+    )
+    stop_atr: float = knob(
+        2.5, ge=0.5, le=6, step=0.25, unit="ATR", description="Distance from the deciding close to the stop, in average true ranges."
+    )
+    max_holding: int = knob(
+        10, ge=1, le=120, step=1, unit="sessions", description="Sessions after which a trade is closed whatever its result."
+    )
+    short: bool = knob(True, description="Also sell closes above the upper band short.")
 
 
 @dataclass(frozen=True)
@@ -58,29 +65,53 @@ class BollingerFeatures:
     adx: np.ndarray
 
 
-class BollingerMeanReversion(Strategy):
+def _bands(close: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Middle band and population standard deviation."""
+    _, middle, upper = bollinger(close, window, 1.0)
+    return middle, upper - middle
+
+
+class BollingerMeanReversion(RuleStrategy):
     key = "bollinger_mean_reversion"
     name = gettext_noop("Bollinger mean reversion")
     category = CATEGORY
     source = "J. Bollinger, Bollinger on Bollinger Bands, 2001"
     description = gettext_noop("Buys the first close below the lower band of a market without trend and sells at the middle band.")
+    requires = (gettext_noop("Daily bars of each symbol with open, high, low and close, adjusted for splits and dividends."),)
+    departures = (
+        gettext_noop("Bollinger himself reads a close outside the bands as a continuation first; here it is bought or sold against."),
+        gettext_noop("Only the first close outside a band is entered, and only where ADX says that the market does not trend."),
+        gettext_noop("The time stop and the stop in average true ranges are not in the source."),
+    )
     Params = BollingerParams
 
     def needs(self, params: BollingerParams) -> Needs:
         return Needs(sessions=max(params.window + 1, 2 * params.adx_window, params.atr_window + 1))
 
     def prepare(self, panel: Panel, params: BollingerParams) -> BollingerFeatures:
-        close = panel.adj_close
-        _, middle, upper = bollinger(close, params.window, params.width)
-        trend = adx(panel.adj_high, panel.adj_low, close, params.adx_window)
-        half = upper - middle
-        with np.errstate(invalid="ignore", divide="ignore"):
-            z = np.where(half > NARROWEST_BANDS * middle, params.width * (close - middle) / half, np.nan)
-        outside = np.where(np.isnan(z), np.nan, np.where(z > params.width, 1.0, np.where(z < -params.width, -1.0, 0.0)))
-        before = at_bar_before(outside)
-        fresh = ~np.isnan(before) & (outside != before) & (trend < params.adx_limit)
-        side = np.where(fresh & (outside < 0), 1, np.where(fresh & (outside > 0) & params.short, -1, 0)).astype(np.int8)
-        return BollingerFeatures(side, middle, z, atr(panel.adj_high, panel.adj_low, close, params.atr_window), trend)
+        high, low, close = panel.adj_high, panel.adj_low, panel.adj_close
+        middle, sigma = _bands(close, params.window)
+        trend = adx(high, low, close, params.adx_window)
+        side, z = band_crossings(close, middle, sigma, trend, params.width, params.adx_limit, params.short)
+        return BollingerFeatures(side, middle, z, atr(high, low, close, params.atr_window), trend)
+
+    def rules(self, panel: Panel, sets: Sequence[BollingerParams]) -> Rules:
+        high, low, close = panel.adj_high, panel.adj_low, panel.adj_close
+        (middle, sigma), (band,) = shared(lambda window: _bands(close, window), column(sets, "window", int))
+        (trend,), (trend_of,) = shared(lambda window: (adx(high, low, close, window),), column(sets, "adx_window", int))
+        (reach,), (unit_of,) = shared(lambda window: (atr(high, low, close, window),), column(sets, "atr_window", int))
+        return Rules(
+            scan=band_rules,
+            market=(close, middle, sigma, trend),
+            sets=(band, trend_of, column(sets, "width"), column(sets, "adx_limit"), column(sets, "short", bool)),
+            unit=np.stack([raw_prices(each, panel.factor.copy()) for each in reach]),
+            unit_of=unit_of,
+            stop=column(sets, "stop_atr"),
+            add=np.full(len(sets), np.nan),
+            most=np.ones(len(sets), int),
+            holding=column(sets, "max_holding", int),
+            warm_up=np.array([self.needs(params).sessions for params in sets]),
+        )
 
     def decide(self, panel, features: BollingerFeatures, t, params: BollingerParams, holdings) -> list[Draft]:
         exits = [draft for holding in holdings if (draft := self._exit(panel, features, t, params, holding))]
@@ -118,13 +149,22 @@ class BollingerMeanReversion(Strategy):
             return closing(holding, "TIME_STOP", f"Held for {held} sessions without reaching the middle band.", sessions=held)
         return None
 
+    def known_answers(self) -> tuple[KnownAnswer, ...]:
+        return band_answers(self)
+
 
 class PairsParams(StrategyParams):
-    formation_months: int = Field(12, ge=3, le=36, description="Months in which pairs are formed.")
-    trading_months: Literal[1, 2, 3, 4, 6, 12] = Field(6, description="Months in which they are traded; periods begin in January.")
-    pairs: int = Field(5, ge=1, le=50, description="Pairs of least distance that may be traded.")
-    open_sigma: float = Field(2.0, ge=1, le=4, description="Divergence, in formation standard deviations, at which a pair is opened.")
-    entry_window: int = Field(5, ge=1, le=60, description="Sessions from the beginning of a divergence in which it may still be opened.")
+    formation_months: int = knob(12, ge=3, le=36, step=3, unit="months", description="Months in which pairs are formed.")
+    trading_months: Literal[1, 2, 3, 4, 6, 12] = knob(
+        6, unit="months", description="Months in which they are traded; periods begin in January."
+    )
+    pairs: int = knob(5, ge=1, le=50, step=1, unit="pairs", description="Pairs of least distance that may be traded.")
+    open_sigma: float = knob(
+        2.0, ge=1, le=4, step=0.25, unit="σ", description="Divergence, in formation standard deviations, at which a pair is opened."
+    )
+    entry_window: int = knob(
+        5, ge=1, le=60, step=1, unit="sessions", description="Sessions from the beginning of a divergence in which it may still be opened."
+    )
 
 
 class PairsTrading(Strategy):
@@ -133,6 +173,13 @@ class PairsTrading(Strategy):
     category = CATEGORY
     source = "Gatev, Goetzmann and Rouwenhorst, Review of Financial Studies 19(3), 2006"
     description = gettext_noop("Buys the laggard and sells the leader of two symbols that moved together and have parted.")
+    requires = (gettext_noop("Daily closes of two or more symbols over the whole formation, adjusted for splits and dividends."),)
+    departures = (
+        gettext_noop("One set of periods on the calendar, from January and July, instead of one begun each month."),
+        gettext_noop("Five pairs, the source's smaller portfolio."),
+        gettext_noop("A pair is opened once a divergence, a few sessions from its beginning, and not at the last close of a period."),
+        gettext_noop("The one-day wait of the source is how every decision fills here: at the next open."),
+    )
     Params = PairsParams
 
     def needs(self, params: PairsParams) -> Needs:
@@ -187,3 +234,6 @@ class PairsTrading(Strategy):
         if spread * holding.direction.sign >= 0:
             return closing(holding, "CROSSED", "The normalised prices have crossed.", spread=rounded(spread, 6))
         return None
+
+    def known_answers(self) -> tuple[KnownAnswer, ...]:
+        return pair_answers()

@@ -49,13 +49,23 @@ BOOK_SESSIONS = 378
 
 class FamaFrenchParams(PortfolioParams):
     method: Literal["AUTO", "CHARACTERISTICS", "ALPHA"] = knob(
-        "AUTO", description="What stocks are ranked by; AUTO takes characteristics where enough of them are known."
+        "AUTO", description=gettext_noop("What stocks are ranked by; AUTO takes characteristics where enough of them are known.")
     )
-    share: float = knob(0.2, ge=0.05, le=0.5, step=0.05, unit="share", description="The best share of the ranked stocks that is held.")
-    min_names: int = knob(20, ge=5, le=500, step=5, unit="stocks", description="Stocks that must be ranked before any is held.")
-    book_lag: int = knob(6, ge=3, le=17, unit="months", description="Months from the end of a fiscal year until its book value counts.")
-    window: int = knob(252, ge=60, le=1260, step=21, unit="sessions", description="Sessions of the regression on the factors.")
-    factor_lag: int = knob(63, ge=0, le=252, step=21, unit="sessions", description="Sessions after which a factor's return is published.")
+    share: float = knob(
+        0.2, ge=0.05, le=0.5, step=0.05, unit="share", description=gettext_noop("The best share of the ranked stocks that is held.")
+    )
+    min_names: int = knob(
+        20, ge=5, le=500, step=5, unit="stocks", description=gettext_noop("Stocks that must be ranked before any is held.")
+    )
+    book_lag: int = knob(
+        6, ge=3, le=17, unit="months", description=gettext_noop("Months from the end of a fiscal year until its book value counts.")
+    )
+    window: int = knob(
+        252, ge=60, le=1260, step=21, unit="sessions", description=gettext_noop("Sessions of the regression on the factors.")
+    )
+    factor_lag: int = knob(
+        63, ge=0, le=252, step=21, unit="sessions", description=gettext_noop("Sessions after which a factor's return is published.")
+    )
 
 
 @dataclass(frozen=True)
@@ -172,11 +182,17 @@ def characteristic_scores(book_to_market: np.ndarray, size: np.ndarray) -> np.nd
 
 
 class MomentumQualityParams(PortfolioParams):
-    lookback: int = knob(252, ge=63, le=504, step=21, unit="sessions", description="Sessions ago at which momentum begins.")
-    skip: int = knob(21, ge=0, le=42, step=1, unit="sessions", description="Sessions ago at which momentum ends.")
-    buy_share: float = knob(0.2, ge=0.05, le=0.5, step=0.05, unit="share", description="The best share of the stocks, which is bought.")
-    hold_percentile: float = knob(40.0, ge=0, le=80, step=5, unit="percentile", description="Percentile below which a stock is sold.")
-    min_names: int = knob(20, ge=5, le=500, step=5, unit="stocks", description="Stocks that must be ranked before any is held.")
+    lookback: int = knob(252, ge=63, le=504, step=21, unit="sessions", description=gettext_noop("Sessions ago at which momentum begins."))
+    skip: int = knob(21, ge=0, le=42, step=1, unit="sessions", description=gettext_noop("Sessions ago at which momentum ends."))
+    buy_share: float = knob(
+        0.2, ge=0.05, le=0.5, step=0.05, unit="share", description=gettext_noop("The best share of the stocks, which is bought.")
+    )
+    hold_percentile: float = knob(
+        40.0, ge=0, le=80, step=5, unit="percentile", description=gettext_noop("Percentile below which a stock is sold.")
+    )
+    min_names: int = knob(
+        20, ge=5, le=500, step=5, unit="stocks", description=gettext_noop("Stocks that must be ranked before any is held.")
+    )
 
 
 @dataclass(frozen=True)

@@ -68,19 +68,34 @@ VIX_SHARES = ((15.0, 0.0), (30.0, 1.0), (50.0, 0.5), (np.inf, 0.0))
 
 class TailHedgeParams(StrategyParams):
     form: Literal["PPUT", "LADDER", "VXTH"] = knob(
-        "PPUT", description="PPUT buys an index put out of the money, LADDER put spreads over several months, VXTH calls on the VIX."
+        "PPUT",
+        description=gettext_noop("PPUT buys an index put out of the money, LADDER put spreads over several months, VXTH calls on the VIX."),
     )
-    budget: float = knob(0.01, ge=0.001, le=0.12, step=0.001, unit="share a year", description="Premium a year, as a share of equity.")
-    out_of_money: float = knob(0.05, ge=0.01, le=0.3, step=0.01, unit="share", description="PPUT: how far below the index the put is.")
-    long_delta: float = knob(0.25, ge=0.05, le=0.6, step=0.01, unit="delta", description="LADDER: delta of the put that is bought.")
-    short_delta: float = knob(0.10, ge=0.01, le=0.5, step=0.01, unit="delta", description="LADDER: delta of the put that is sold.")
-    rungs: int = knob(3, ge=1, le=6, step=1, unit="months", description="LADDER: months to expiry, and spreads held at a time.")
-    call_delta: float = knob(0.30, ge=0.05, le=0.6, step=0.01, unit="delta", description="VXTH: delta of the VIX call.")
-    by_vix: bool = knob(False, description="Spend the budget by the VIX as VXTH does: none up to 15 or above 50, half above 30.")
+    budget: float = knob(
+        0.01, ge=0.001, le=0.12, step=0.001, unit="share a year", description=gettext_noop("Premium a year, as a share of equity.")
+    )
+    out_of_money: float = knob(
+        0.05, ge=0.01, le=0.3, step=0.01, unit="share", description=gettext_noop("PPUT: how far below the index the put is.")
+    )
+    long_delta: float = knob(
+        0.25, ge=0.05, le=0.6, step=0.01, unit="delta", description=gettext_noop("LADDER: delta of the put that is bought.")
+    )
+    short_delta: float = knob(
+        0.10, ge=0.01, le=0.5, step=0.01, unit="delta", description=gettext_noop("LADDER: delta of the put that is sold.")
+    )
+    rungs: int = knob(
+        3, ge=1, le=6, step=1, unit="months", description=gettext_noop("LADDER: months to expiry, and spreads held at a time.")
+    )
+    call_delta: float = knob(0.30, ge=0.05, le=0.6, step=0.01, unit="delta", description=gettext_noop("VXTH: delta of the VIX call."))
+    by_vix: bool = knob(
+        False, description=gettext_noop("Spend the budget by the VIX as VXTH does: none up to 15 or above 50, half above 30.")
+    )
     monetise_at: float = knob(
-        5.0, ge=0, le=50, step=0.5, unit="times", description="Sell a hedge worth this many times its cost; 0: never."
+        5.0, ge=0, le=50, step=0.5, unit="times", description=gettext_noop("Sell a hedge worth this many times its cost; 0: never.")
     )
-    entry_window: int = knob(3, ge=1, le=10, step=1, unit="sessions", description="Sessions from the roll in which it may still be bought.")
+    entry_window: int = knob(
+        3, ge=1, le=10, step=1, unit="sessions", description=gettext_noop("Sessions from the roll in which it may still be bought.")
+    )
 
     @model_validator(mode="after")
     def _ordered(self):
@@ -220,11 +235,13 @@ class TailHedge(Strategy):
         # Hull's put: spot 42, strike 40, rate 10 %, volatility 20 %, half a year.
         put = float(bsm_price(42.0, 40.0, 0.5, 0.10, 0.0, 0.20, False))
         return (
-            KnownAnswer("Hull's put of strike 40 on a stock at 42 costs 0.81", 0.81, put, 0.005),
-            KnownAnswer("VXTH spends nothing at a VIX of 15", 0.0, vix_share(15.0)),
-            KnownAnswer("VXTH spends half of a month's budget at a VIX of 50", 0.5, vix_share(50.0)),
+            KnownAnswer(gettext_noop("Hull's put of strike 40 on a stock at 42 costs 0.81"), 0.81, put, 0.005),
+            KnownAnswer(gettext_noop("VXTH spends nothing at a VIX of 15"), 0.0, vix_share(15.0)),
+            KnownAnswer(gettext_noop("VXTH spends half of a month's budget at a VIX of 50"), 0.5, vix_share(50.0)),
             # Good Friday 2019 is the third Friday of April: options expire on the Thursday.
-            KnownAnswer("The hedge of April 2019 is rolled on the Wednesday before Good Friday", "2019-04-17", _roll_of_april_2019()),
+            KnownAnswer(
+                gettext_noop("The hedge of April 2019 is rolled on the Wednesday before Good Friday"), "2019-04-17", _roll_of_april_2019()
+            ),
         )
 
 

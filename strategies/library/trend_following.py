@@ -20,35 +20,36 @@ Golden cross
     There is no stop. Trades are few and long: a Sharpe ratio or a Kelly fraction of one symbol means nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from quant_site.core.types import Direction
 from quant_site.market.indicators import atr, sma
 from quant_site.market.panel import Panel
-from strategies.base import Draft, Holding, Leg, Needs, Strategy, StrategyParams
+from strategies.base import Draft, Holding, KnownAnswer, Leg, Needs, StrategyParams, knob
 from strategies.library.declarations import gettext_noop
-from strategies.library.drafting import carried, closing, in_order, raw_price, rounded
-from strategies.library.kernels import breakouts, channel
+from strategies.library.drafting import closing, in_order, raw_price, rounded
+from strategies.library.kernels import breakout_rules, breakouts, channel, cross_rules, crosses, raw_prices
+from strategies.library.trend_following_answers import breakout_answers, cross_answers
+from strategies.rules import Rules, RuleStrategy, column, shared, without_units
 
 CATEGORY = "TREND_FOLLOWING"
-# Averages nearer than this share of price are equal: a running sum of a price that stood still differs by rounding.
-EQUAL = 1e-9
 
 
 class TurtleParams(StrategyParams):
-    fast_entry: int = Field(20, ge=5, le=120, description="Sessions of system 1's entry channel.")
-    slow_entry: int = Field(55, ge=10, le=250, description="Sessions of system 2's entry channel.")
-    fast_exit: int = Field(10, ge=2, le=120, description="Sessions of system 1's exit channel.")
-    slow_exit: int = Field(20, ge=2, le=250, description="Sessions of system 2's exit channel.")
-    n_window: int = Field(20, ge=5, le=120, description="Sessions of N, the average true range.")
-    stop_n: float = Field(2.0, ge=0.5, le=6, description="Distance from the last entry to the stop, in N.")
-    add_n: float = Field(0.5, ge=0.25, le=3, description="Move in favour after which a unit is added, in N.")
-    max_units: int = Field(4, ge=1, le=8, description="Units of one trade.")
-    skip_after_winner: bool = Field(True, description="System 1 skips a breakout when the one before it would have won.")
-    short: bool = Field(True, description="Also sell downward breakouts short.")
+    fast_entry: int = knob(20, ge=5, le=120, step=5, unit="sessions", description="Sessions of system 1's entry channel.")
+    slow_entry: int = knob(55, ge=10, le=250, step=5, unit="sessions", description="Sessions of system 2's entry channel.")
+    fast_exit: int = knob(10, ge=2, le=120, step=1, unit="sessions", description="Sessions of system 1's exit channel.")
+    slow_exit: int = knob(20, ge=2, le=250, step=5, unit="sessions", description="Sessions of system 2's exit channel.")
+    n_window: int = knob(20, ge=5, le=120, step=5, unit="sessions", description="Sessions of N, the average true range.")
+    stop_n: float = knob(2.0, ge=0.5, le=6, step=0.25, unit="N", description="Distance from the last entry to the stop, in N.")
+    add_n: float = knob(0.5, ge=0.25, le=3, step=0.25, unit="N", description="Move in favour after which a unit is added, in N.")
+    max_units: int = knob(4, ge=1, le=8, step=1, unit="units", description="Units of one trade.")
+    skip_after_winner: bool = knob(True, description="System 1 skips a breakout when the one before it would have won.")
+    short: bool = knob(True, description="Also sell downward breakouts short.")
 
     @model_validator(mode="after")
     def _ordered(self):
@@ -71,12 +72,21 @@ class TurtleFeatures:
     exits: tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-class BreakoutMomentum(Strategy):
+class BreakoutMomentum(RuleStrategy):
     key = "breakout_momentum"
     name = gettext_noop("Breakout momentum")
     category = CATEGORY
     source = "C. Faith, The Original Turtle Trading Rules, 2003"
     description = gettext_noop("The Turtles' two systems: 20- and 55-day breakouts, additions to winners, exit on the opposite extreme.")
+    requires = (gettext_noop("Daily bars of each symbol with open, high, low and close, adjusted for splits and dividends."),)
+    departures = (
+        gettext_noop("Decisions are made on closes and filled at the next open, so a breakout is a close outside the channel."),
+        gettext_noop("At most one unit is added a session; one that the limits refuse waits until its level is crossed anew."),
+        gettext_noop("A breakout that the exit channel ends at a loss of less than 2 N counts as lost."),
+        gettext_noop("Where both systems break out at once, the trade is system 1's."),
+        gettext_noop("The risk per trade buys the distance to the stop; the Turtles risked 1 % of equity on each N."),
+        gettext_noop("The account's limits take the place of their limits on correlated markets."),
+    )
     Params = TurtleParams
 
     def needs(self, params: TurtleParams) -> Needs:
@@ -93,6 +103,25 @@ class BreakoutMomentum(Strategy):
             fast = np.where(won, 0, fast).astype(np.int8)
         slow = (close > slow_top).astype(np.int8) - (close < slow_bottom).astype(np.int8)
         return TurtleFeatures(fast, slow, n, entry, exits)
+
+    def rules(self, panel: Panel, sets: Sequence[TurtleParams]) -> Rules:
+        high, low, close = panel.adj_high, panel.adj_low, panel.adj_close
+        windows = [column(sets, name, int) for name in ("fast_entry", "slow_entry", "fast_exit", "slow_exit")]
+        (top, bottom), channels = shared(lambda window: channel(high, low, window), *windows)
+        (n,), (unit_of,) = shared(lambda window: (atr(high, low, close, window),), column(sets, "n_window", int))
+        stop = column(sets, "stop_n")
+        return Rules(
+            scan=breakout_rules,
+            market=(high, low, close, top, bottom, n),
+            sets=(*channels, unit_of, stop, column(sets, "skip_after_winner", bool), column(sets, "short", bool)),
+            unit=np.stack([raw_prices(each, panel.factor.copy()) for each in n]),
+            unit_of=unit_of,
+            stop=stop,
+            add=column(sets, "add_n"),
+            most=column(sets, "max_units", int),
+            holding=np.zeros(len(sets), int),
+            warm_up=np.array([self.needs(params).sessions for params in sets]),
+        )
 
     def decide(self, panel, features: TurtleFeatures, t, params: TurtleParams, holdings) -> list[Draft]:
         exits, entries = [], []
@@ -166,11 +195,16 @@ class BreakoutMomentum(Strategy):
         decided = panel.index(holding.entry_session) - 1
         return 1 if decided >= 0 and features.fast[panel.row(holding.group), decided] == holding.direction.sign else 2
 
+    def known_answers(self) -> tuple[KnownAnswer, ...]:
+        return breakout_answers(self)
+
 
 class GoldenCrossParams(StrategyParams):
-    fast: int = Field(50, ge=5, le=200, description="Sessions of the fast average.")
-    slow: int = Field(200, ge=20, le=400, description="Sessions of the slow average.")
-    entry_window: int = Field(3, ge=1, le=20, description="Sessions from the cross in which it may still be bought; 1: on its day only.")
+    fast: int = knob(50, ge=5, le=200, step=5, unit="sessions", description="Sessions of the fast average.")
+    slow: int = knob(200, ge=20, le=400, step=10, unit="sessions", description="Sessions of the slow average.")
+    entry_window: int = knob(
+        3, ge=1, le=20, step=1, unit="sessions", description="Sessions from the cross in which it may still be bought; 1: on its day only."
+    )
 
     @model_validator(mode="after")
     def _ordered(self):
@@ -189,12 +223,19 @@ class GoldenCrossFeatures:
     distance: np.ndarray
 
 
-class GoldenCross(Strategy):
+class GoldenCross(RuleStrategy):
     key = "golden_cross"
     name = gettext_noop("Golden cross")
     category = CATEGORY
     source = "Brock, Lakonishok and LeBaron, Journal of Finance 47(5), 1992"
     description = gettext_noop("Buys when the 50-session average crosses above the 200-session average and sells at the opposite cross.")
+    requires = (gettext_noop("Daily closes of each symbol, adjusted for splits and dividends."),)
+    departures = (
+        gettext_noop("Long only: the averages' opposite cross closes the trade and opens none."),
+        gettext_noop("A cross may still be bought a few sessions after it, so that one that was refused or missed is not lost."),
+        gettext_noop("Their band of 1 % around the average is left out."),
+        gettext_noop("There is no stop. Trades are few and long, so a Sharpe ratio of one symbol means nothing."),
+    )
     Params = GoldenCrossParams
 
     def needs(self, params: GoldenCrossParams) -> Needs:
@@ -202,18 +243,22 @@ class GoldenCross(Strategy):
 
     def prepare(self, panel: Panel, params: GoldenCrossParams) -> GoldenCrossFeatures:
         close = panel.adj_close
-        fast, slow = sma(close, params.fast), sma(close, params.slow)
+        slow = sma(close, params.slow)
         with np.errstate(invalid="ignore", divide="ignore"):
-            gap = fast / slow - 1
-            # Averages that touch keep the state they had: only a change of sides is a cross.
-            side = carried(np.where(np.abs(gap) > EQUAL, np.sign(gap), np.nan))
             distance = close / slow - 1
-        state = np.nan_to_num(side).astype(np.int8)
-        changed = np.zeros(state.shape, bool)
-        changed[:, 1:] = (state[:, 1:] != state[:, :-1]) & (state[:, :-1] != 0)
-        columns = np.arange(state.shape[1])
-        last = np.maximum.accumulate(np.where(changed, columns, -1), axis=1)
-        return GoldenCrossFeatures(state, np.where(last >= 0, columns - last, -1), distance)
+        return GoldenCrossFeatures(*crosses(sma(close, params.fast), slow), distance)
+
+    def rules(self, panel: Panel, sets: Sequence[GoldenCrossParams]) -> Rules:
+        close = panel.adj_close
+        (average,), windows = shared(lambda window: (sma(close, window),), column(sets, "fast", int), column(sets, "slow", int))
+        return Rules(
+            scan=cross_rules,
+            market=(close, average),
+            sets=(*windows, column(sets, "entry_window", int)),
+            **without_units(sets),
+            holding=np.zeros(len(sets), int),
+            warm_up=np.array([self.needs(params).sessions for params in sets]),
+        )
 
     def decide(self, panel, features: GoldenCrossFeatures, t, params: GoldenCrossParams, holdings) -> list[Draft]:
         age, state = features.age[:, t], features.state[:, t]
@@ -239,3 +284,6 @@ class GoldenCross(Strategy):
             entry_price=round(float(panel.close[row, t]), 6),
             metadata={"rule": "GOLDEN_CROSS", "age": age},
         )
+
+    def known_answers(self) -> tuple[KnownAnswer, ...]:
+        return cross_answers(self)

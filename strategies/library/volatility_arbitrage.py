@@ -59,20 +59,39 @@ AT_THE_MONEY = 0.05
 
 class VolatilityArbitrageParams(StrategyParams):
     tail: float = knob(
-        0.10, ge=0.01, le=0.3, step=0.01, unit="share", description="Share of the ranking that counts as extreme on each side."
+        0.10,
+        ge=0.01,
+        le=0.3,
+        step=0.01,
+        unit="share",
+        description=gettext_noop("Share of the ranking that counts as extreme on each side."),
     )
-    window: int = knob(252, ge=60, le=756, step=21, unit="sessions", description="Sessions of its own past an underlying is ranked in.")
-    fewest: int = knob(10, ge=5, le=100, step=1, unit="stocks", description="Stocks from which on they are ranked among each other.")
-    exit_rank: float = knob(0.5, ge=0.2, le=0.8, step=0.05, unit="rank", description="Rank at which the gap counts as closed.")
-    exit_sessions: int = knob(1, ge=1, le=15, step=1, unit="sessions", description="Sessions before expiry at which a straddle is closed.")
-    delta_band: float = knob(0.7, ge=0.1, le=1, step=0.05, unit="delta", description="Net delta of a straddle at which it is closed.")
-    short: bool = knob(True, description="Also sell straddles whose implied volatility is high.")
-    max_risk: float = knob(0.01, ge=0.001, le=0.05, step=0.001, unit="share", description="Share of equity that one straddle may lose.")
+    window: int = knob(
+        252, ge=60, le=756, step=21, unit="sessions", description=gettext_noop("Sessions of its own past an underlying is ranked in.")
+    )
+    fewest: int = knob(
+        10, ge=5, le=100, step=1, unit="stocks", description=gettext_noop("Stocks from which on they are ranked among each other.")
+    )
+    exit_rank: float = knob(
+        0.5, ge=0.2, le=0.8, step=0.05, unit="rank", description=gettext_noop("Rank at which the gap counts as closed.")
+    )
+    exit_sessions: int = knob(
+        1, ge=1, le=15, step=1, unit="sessions", description=gettext_noop("Sessions before expiry at which a straddle is closed.")
+    )
+    delta_band: float = knob(
+        0.7, ge=0.1, le=1, step=0.05, unit="delta", description=gettext_noop("Net delta of a straddle at which it is closed.")
+    )
+    short: bool = knob(True, description=gettext_noop("Also sell straddles whose implied volatility is high."))
+    max_risk: float = knob(
+        0.01, ge=0.001, le=0.05, step=0.001, unit="share", description=gettext_noop("Share of equity that one straddle may lose.")
+    )
     stress_spot: float = knob(
-        0.2, ge=0.05, le=0.5, step=0.05, unit="share", description="Move of the spot that a short straddle must bear."
+        0.2, ge=0.05, le=0.5, step=0.05, unit="share", description=gettext_noop("Move of the spot that a short straddle must bear.")
     )
-    stress_volatility: float = knob(1.0, ge=0, le=3, step=0.25, unit="share", description="Rise of volatilities that it must bear.")
-    entry_window: int = knob(3, ge=1, le=10, step=1, unit="sessions", description="Sessions in which an entry may be tried.")
+    stress_volatility: float = knob(
+        1.0, ge=0, le=3, step=0.25, unit="share", description=gettext_noop("Rise of volatilities that it must bear.")
+    )
+    entry_window: int = knob(3, ge=1, le=10, step=1, unit="sessions", description=gettext_noop("Sessions in which an entry may be tried."))
 
 
 @dataclass(frozen=True)
@@ -222,9 +241,9 @@ class VolatilityArbitrage(Strategy):
         # Hull's call and put of strike 40 at 42: 4.76 + 0.81.
         straddle = sum(float(bsm_price(42.0, 40.0, 0.5, 0.10, 0.0, 0.20, call)) for call in (True, False))
         return (
-            KnownAnswer("A forecast of 1 % a session under an implied 20 %: log(0.1587 / 0.20)", -0.231, gap, 5e-4),
-            KnownAnswer("Of eleven stocks the second dearest ranks 0.1", 0.1, float(ranks[1]), 1e-12),
-            KnownAnswer("Hull's straddle of strike 40 on a stock at 42 costs 5.57", 5.57, straddle, 0.005),
+            KnownAnswer(gettext_noop("A forecast of 1 % a session under an implied 20 %: log(0.1587 / 0.20)"), -0.231, gap, 5e-4),
+            KnownAnswer(gettext_noop("Of eleven stocks the second dearest ranks 0.1"), 0.1, float(ranks[1]), 1e-12),
+            KnownAnswer(gettext_noop("Hull's straddle of strike 40 on a stock at 42 costs 5.57"), 5.57, straddle, 0.005),
         )
 
 

@@ -86,7 +86,11 @@ class BrokerFill:
 @dataclass(frozen=True, slots=True)
 class Activity:
     """What happened to a holding without an order. `quantity` is the signed holding it applied to, before a split;
-    `per_share` is cash per share, or new shares for one old; `amount` is cash, negative when owed."""
+    `per_share` is cash per share (per unit of the underlying for an option), or new shares for one old; `amount` is cash,
+    negative when owed.
+
+    Before the open, in this order: SPLIT (of an option: its settlement because the underlying splits), DIVIDEND, ASSIGNMENT,
+    BORROW (the fee of a short holding carried overnight). After the close: EXPIRY."""
 
     activity_id: str
     kind: str
@@ -128,7 +132,7 @@ class Broker(Protocol):
         """All fills of a session, in the order they happened."""
 
     def activities(self, account_id: str, session: date) -> list[Activity]:
-        """Dividends and splits of a session."""
+        """What happened to holdings without an order in a session, in that order."""
 
     def positions(self, account_id: str) -> dict[str, Decimal]:
         """Signed quantities by symbol, none of them zero."""

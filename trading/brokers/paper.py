@@ -8,6 +8,7 @@ either made it or not.
 How a session trades is in `paper_session`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -21,7 +22,11 @@ from quant_site.core.rows import objects_read, places, row_insert, rows_read, ro
 from quant_site.core.types import Mode, Side, money
 from quant_site.market.execution import CostModel
 from quant_site.market.models import Instrument
+from quant_site.market.options.closing import ClosingPrices, closing_mid
+from quant_site.market.options.contracts import multiplier_of, parse_contract
+from quant_site.market.options.lifecycle import trades_after
 from quant_site.market.panel import Panel
+from strategies.margin import margins
 from trading.brokers.base import Ack, Activity, BrokerFill, BrokerOrder, BrokerRefused, BrokerUnclear, Evidence, OrderRequest
 from trading.brokers.paper_session import PaperSession, SessionBars
 from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
@@ -123,45 +128,45 @@ class PaperBroker:
         return _progress(self._account(account_id), session)
 
     def open_session(self, account_id: str, session: date) -> bool:
-        """Book the day's splits and dividends, then trade at the open; False when that changed nothing."""
-        return self._run(account_id, session, OPENED)[1]
+        """Book what happens before the open, then trade at it; False when that changed nothing."""
+        return any(self._run(account_id, session, OPENED)[1:])
 
     def trade_session(self, account_id: str, session: date) -> bool:
         """Trade stops and limits within the day's range; False when that changed nothing."""
-        return self._run(account_id, session, TRADED)[1]
+        return any(self._run(account_id, session, TRADED)[1:])
 
     def close_session(self, account_id: str, session: date) -> bool:
-        """Let the day's unfilled DAY orders expire; False when that changed nothing."""
-        return self._run(account_id, session, CLOSED)[1]
+        """Settle the options that expire and let the day's unfilled DAY orders expire; False when that changed nothing."""
+        return any(self._run(account_id, session, CLOSED)[1:])
 
-    def run_session(self, account_id: str, session: date) -> tuple[int, bool]:
-        """Open the session, and where nothing happened at the open take it to its end at once: nobody would have placed
-        anything in between. Answers how far it has come, and whether anything changed (True where it had been begun)."""
+    def run_session(self, account_id: str, session: date) -> tuple[int, bool, bool]:
+        """Open the session, and where nothing happened that anybody would act on take it to its end at once. Answers how far it
+        has come, whether anything happened (True where it had been begun), and whether fees were charged."""
         return self._run(account_id, session, OPENED, until=CLOSED)
 
     @transaction.atomic
-    def _run(self, account_id: str, session: date, target: int, *, until: int | None = None) -> tuple[int, bool]:
+    def _run(self, account_id: str, session: date, target: int, *, until: int | None = None) -> tuple[int, bool, bool]:
         """Take the session to `target`, and on to `until` while nothing happens. The moves and all they cause commit
         together; a step that was made is not made again. Raises `Conflict` for a step or a session out of order."""
         account = self._account(account_id, lock=True)
         reached = _progress(account, session)
         if reached >= target:
-            return reached, True
+            return reached, True, False
         if reached != target - 1:
             raise Conflict("paper_step", f"Session {session} of paper account {account_id} has not come that far.", reached=reached)
         if target == OPENED:
             self._check_no_gap(account, session)
         book = PaperSession(account, SessionBars(self.panel, session), self.costs)
         steps = (book.open, book.trade, book.close)
-        news = steps[reached]()
-        while not news and target < (until or target):
-            news = steps[target]()
+        acted = steps[reached]()
+        while not acted and target < (until or target):
+            acted = steps[target]()
             target += 1
         row = (session, target % CLOSED, book.cash, account_id, *([account.session, int(account.phase)] if account.session else []))
         where = "session = %s AND phase = %s" if account.session else "session IS NULL"
         if rows_update(PaperAccount, ("session", "phase", "cash"), [row], where=where) != 1:
             raise Conflict("paper_step", f"Another process moves paper account {account_id}.")
-        return target, news
+        return target, acted, book.charged
 
     def _check_no_gap(self, account: PaperAccount, session: date) -> None:
         """Sessions may be left out only while nothing is held and nothing works."""
@@ -204,48 +209,78 @@ class PaperBroker:
 
     def _refusal(self, account: PaperAccount, request: OrderRequest) -> str | None:
         """ "CODE: sentence" where the order is refused."""
-        if request.symbol not in self.panel:
+        day, contract = account.session or request.session, parse_contract(request.symbol)
+        if not self.panel.knows(request.symbol):
             return f"UNKNOWN_SYMBOL: {request.symbol} is not known here."
-        if request.symbol not in self._tradable:
+        if contract is None and request.symbol not in self._tradable:
             return f"NOT_TRADABLE: {request.symbol} cannot be traded."
+        if contract is not None and not trades_after(contract, day):
+            return f"CONTRACT_ENDED: {request.symbol} does not trade after {day}."
+        if contract is not None and request.order_type != OrderType.MARKET:
+            return "ORDER_TYPE: Options trade by market orders here."
         if request.quantity <= 0 or request.quantity != request.quantity.to_integral_value():
-            return f"BAD_QUANTITY: {request.quantity} is not a whole, positive number of shares."
+            return f"BAD_QUANTITY: {request.quantity} is not a whole, positive number."
         if _price_missing(request):
             return "BAD_PRICE: A limit order needs a limit above zero, a stop order a stop above zero."
-        price = self._last_close(request.symbol, account.session or request.session)
+        if contract is not None and request.reducing:
+            return None
+        price = self._last_close(request.symbol, day)
         if price is None:
-            return f"NO_PRICE: {request.symbol} has not traded yet."
-        return None if request.reducing else self._refusal_of_entry(account, request, price)
+            return f"NO_PRICE: {request.symbol} has {'not traded yet' if contract is None else 'no quote'}."
+        return None if request.reducing else self._refusal_of_entry(account, request, day)
 
-    def _refusal_of_entry(self, account: PaperAccount, request: OrderRequest, price: Decimal) -> str | None:
+    def _refusal_of_entry(self, account: PaperAccount, request: OrderRequest, day: date) -> str | None:
         holdings = self.positions(account.pk)
         rows = rows_read(PaperOrder, ("symbol", "side", "quantity", "reducing"), ENTERING_OR_LEAVING, account.pk, request.symbol)
         left = holdings.get(request.symbol, Decimal(0)) + sum(Side(side).sign * quantity for _, side, quantity, exits in rows if exits)
         if left * Side(request.side).sign < 0:
             return f"OPPOSITE_HOLDING: {left:f} {request.symbol} are held: an opening {request.side} would turn through zero."
-        day = account.session or request.session
-        values = [quantity * (self._last_close(symbol, day) or 0) for symbol, quantity in holdings.items()]
-        pending = [quantity * (self._last_close(symbol, day) or 0) for symbol, _, quantity, exits in rows if not exits]
-        gross = money(sum(map(abs, values)) + sum(pending) + request.quantity * price)
-        power = money(LEVERAGE * (account.cash + sum(values)))
+        ordered = [(symbol, Side(side).sign * quantity) for symbol, side, quantity, exits in rows if not exits]
+        ordered.append((request.symbol, Side(request.side).sign * request.quantity))
+        gross = money(self._gross([*holdings.items(), *ordered], day))
+        power = money(LEVERAGE * (account.cash + sum(self._worth(symbol, quantity, day) for symbol, quantity in holdings.items())))
         if gross > power:
             return f"BUYING_POWER: {gross} would be held or ordered; {power} is allowed."
         return None
+
+    def _gross(self, quantities: list[tuple[str, Decimal]], day: date) -> Decimal:
+        """Worth of shares regardless of sign, and of options, for which nothing is lent, `LEVERAGE` times what they can lose."""
+        options: dict[str, Decimal] = defaultdict(Decimal)
+        gross = Decimal(0)
+        for symbol, quantity in quantities:
+            if parse_contract(symbol) is None:
+                gross += abs(self._worth(symbol, quantity, day))
+            else:
+                options[symbol] += quantity
+        if not options:
+            return gross
+        locked = margins(options, ClosingPrices({}, self.panel, self._column(day)))
+        worth = sum(self._worth(symbol, quantity, day) for symbol, quantity in options.items())
+        return gross + LEVERAGE * (worth + money(sum(locked.values())))
+
+    def _worth(self, symbol: str, quantity: Decimal, day: date) -> Decimal:
+        return quantity * (self._last_close(symbol, day) or 0) * multiplier_of(symbol)
 
     @cached_property
     def _tradable(self) -> frozenset[str]:
         return frozenset(Instrument.objects.filter(tradable=True).values_list("symbol", flat=True))
 
     def _last_close(self, symbol: str, day: date) -> Decimal | None:
-        """The last raw close up to `day`."""
+        """The last raw close up to `day`; of an option its mid at the close of `day`."""
+        if parse_contract(symbol) is not None:
+            mid = closing_mid(self.panel, symbol, self._column(day))
+            return None if mid is None else Decimal(str(mid))
         if symbol not in self.panel:
             return None
-        end = int(np.searchsorted(self.panel.sessions, np.datetime64(day, "D"), side="right"))
-        known = self.panel.close[self.panel.row(symbol), :end]
+        known = self.panel.close[self.panel.row(symbol), : self._column(day) + 1]
         for value in known[::-1]:
             if value == value:
                 return Decimal(str(value))
         return None
+
+    def _column(self, day: date) -> int:
+        """The last column up to `day`."""
+        return int(np.searchsorted(self.panel.sessions, np.datetime64(day, "D"), side="right")) - 1
 
     def _account(self, account_id: str, *, lock: bool = False) -> PaperAccount:
         accounts = objects_read(PaperAccount, "account_id = %s", account_id, lock=lock)

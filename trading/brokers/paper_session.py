@@ -3,21 +3,25 @@
 A bar tells the open and the range, not the path, so where both a stop and a target lie within it the stop is taken:
 the result is never better than what could have happened. Order of events:
 
-1. Before the open: splits, dividends (paid on the ex-date; borrowing and margin interest are not modelled).
+1. Before the open, on what was carried overnight: splits; dividends, paid on the ex-date; options that end there
+   (`options.lifecycle`); the fee for borrowing the shares of short holdings, on their worth at the last close. Interest
+   is not modelled.
 2. At the open: stops the market gapped through, market orders and satisfied limits, all at the open; exits before
    entries.
 3. Within the day: stops at their stop, or at the open when the order arrived after the market was through it; then
    limits at their limit, or at the open where that is better.
-4. At the close: DAY orders expire.
+4. At the close: options that expire are settled in cash, then DAY orders expire.
 
-Market and stop orders pay half the spread and slippage; limits pay neither. A symbol without a bar does not trade.
-Fills are whole; volume is the business of whoever sizes the order.
+Market and stop orders pay half the spread and slippage; limits pay neither. Options trade at the open only, bought at the
+ask and sold at the bid, which are their spread. A symbol without a bar or quote, or without a bid for what is sold, does not
+trade. Fills are whole; volume is the business of whoever sizes the order.
 """
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from math import isnan, trunc
+from math import isfinite, isnan, trunc
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -25,6 +29,10 @@ from quant_site.core.rows import objects_read, places, row_insert, rows_delete, 
 from quant_site.core.types import Side, money, optional, price, quantity
 from quant_site.market.actions import CorporateAction, corporate_actions
 from quant_site.market.execution import CostModel, at_open_price, intraday_price
+from quant_site.market.options.chain import Moment
+from quant_site.market.options.contracts import multiplier_of, parse_contract
+from quant_site.market.options.lifecycle import settlements
+from quant_site.market.options.quotes import option_market
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import session_close, session_open
 from trading.accounting import split_ratio
@@ -70,6 +78,12 @@ class SessionBars:
         values = self.panel.open[row, self.t], self.panel.high[row, self.t], self.panel.low[row, self.t]
         return None if any(isnan(value) for value in values) else values
 
+    def option_price(self, symbol: str, side: str) -> float | None:
+        """What an option is bought or sold for at the open; None where it has no quote or nobody deals."""
+        quote = option_market(self.panel).quote(symbol, self.t, "OPEN")
+        level = None if quote is None else quote.ask if side == Side.BUY else quote.bid
+        return level if level is not None and isfinite(level) and level > 0 else None
+
     def previous_close(self, symbol: str) -> Decimal | None:
         """The last raw close before the session."""
         for value in self.panel.close[self.panel.row(symbol), : self.t][::-1]:
@@ -84,9 +98,11 @@ class SessionBars:
 
 
 class PaperSession:
-    """One step of one session of one account, within the caller's transaction. A step answers whether it changed anything.
+    """One step of one session of one account, within the caller's transaction. A step answers whether it did anything that
+    somebody may want to act on before the next one.
 
-    The caller writes `cash` back, with how far the session has come.
+    The caller writes `cash` back, with how far the session has come. `charged` says whether there are fees to be booked: those
+    call for no action.
     """
 
     def __init__(self, account: PaperAccount, bars: SessionBars, costs: CostModel):
@@ -94,10 +110,13 @@ class PaperSession:
         self.cash = account.cash
         self.held: dict[str, Decimal] | None = None
         self.working: list[Level] | None = None
-        self.touched = False
+        self.touched = self.acted = self.charged = False
 
     def open(self) -> bool:
+        carried = dict(self.holdings)
         self._apply_actions()
+        self._settle("OPEN")
+        self._charge_borrowing(carried)
         self._execute(at_open_price)
         return self._save()
 
@@ -106,10 +125,15 @@ class PaperSession:
         return self._save()
 
     def close(self) -> bool:
-        if not any(level.time_in_force == TimeInForce.DAY for level in self._levels()):
-            return False
-        day_orders = self._working().filter(time_in_force=TimeInForce.DAY, session__lt=self.session)
-        return day_orders.update(status=Status.EXPIRED, reason="SESSION_ENDED") > 0
+        self._settle("CLOSE")
+        if any(level.time_in_force == TimeInForce.DAY for level in self._levels()):
+            day_orders = self._working().filter(time_in_force=TimeInForce.DAY, session__lt=self.session)
+            if day_orders.update(status=Status.EXPIRED, reason="SESSION_ENDED"):
+                self._act()
+        return self._save()
+
+    def _act(self) -> None:
+        self.touched = self.acted = True
 
     # --- the book
 
@@ -135,6 +159,7 @@ class PaperSession:
     def _save(self) -> bool:
         if not self.touched:
             return False
+        acted, self.acted = self.acted, False
         changed = {symbol: held for symbol, held in sorted(self.holdings.items()) if held != self.held.get(symbol, 0)}
         rows_delete(PaperHolding, [self.rows[symbol] for symbol, held in changed.items() if not held])
         kept = {symbol: held for symbol, held in changed.items() if held}
@@ -142,29 +167,29 @@ class PaperSession:
         added = [symbol for symbol in kept if symbol not in self.rows]
         rows_insert([PaperHolding(account_id=self.account.pk, symbol=symbol, quantity=kept[symbol]) for symbol in added])
         self.held, self.touched = None, False
-        return True
+        return acted
 
-    # --- splits and dividends
+    # --- what happens without an order
 
     def _apply_actions(self) -> None:
         for action in self.bars.actions():
             self.working = None
+            held = self.holdings.get(action.symbol, Decimal(0))
             if action.kind == "SPLIT":
-                self._split(action)
-            else:
-                held = self.holdings.get(action.symbol, Decimal(0))
-                self._book(action, held, money(held * action.value))
+                self._split(action, held)
+            elif held:
+                self._note("DIVIDEND", action.symbol, held, action.value, money(held * action.value))
 
-    def _split(self, action: CorporateAction) -> None:
-        """Multiply the holding, pay its fraction in cash at the last close, and restate the working orders."""
+    def _split(self, action: CorporateAction, before: Decimal) -> None:
+        """Multiply the holding, pay its fraction in cash at the last close, and restate the working orders; those for options
+        on it are cancelled, for their contracts are no longer what they were."""
         factor = split_ratio(action.value)
-        before = self.holdings.get(action.symbol, Decimal(0))
         if before:
             exact = Fraction(before) * factor
             fraction = (exact - trunc(exact)) / factor
             close = self.bars.previous_close(action.symbol) or Decimal(0)
             self.holdings[action.symbol] = Decimal(trunc(exact))
-            self._book(action, before, money(close * fraction.numerator / fraction.denominator))
+            self._note("SPLIT", action.symbol, before, action.value, money(close * fraction.numerator / fraction.denominator))
         for order in self._working().filter(symbol=action.symbol).order_by("id"):
             order.quantity = Decimal(trunc(Fraction(order.quantity) * factor))
             order.limit_price = optional(_restated, order.limit_price, factor)
@@ -173,23 +198,53 @@ class PaperSession:
             if not order.quantity:
                 order.status, order.reason = Status.CANCELLED, "SPLIT_TO_NOTHING"
             _write(order, ("quantity", "limit_price", "stop_price", "split_ratio", "status", "reason"))
-            self.touched = True
+            self._act()
+        self._cancel(lambda symbol: (contract := parse_contract(symbol)) is not None and contract.underlying == action.symbol)
 
-    def _book(self, action: CorporateAction, held: Decimal, amount: Decimal) -> None:
-        if not held:
-            return
+    def _settle(self, moment: Moment) -> None:
+        """Pay out the options that end at this moment, and cancel what works on them."""
+        ends = settlements(self.holdings, self.bars.panel, self.bars.t, moment)
+        for end in ends:
+            held, worth = self.holdings[end.symbol], price(end.per_unit)
+            self.holdings[end.symbol] = Decimal(0)
+            self._note(end.kind, end.symbol, held, worth, money(held * worth * multiplier_of(end.symbol)))
+        if ends:
+            self._cancel({end.symbol for end in ends}.__contains__)
+
+    def _charge_borrowing(self, carried: dict[str, Decimal]) -> None:
+        """Charge for the shares that were short overnight, at the last close before the session."""
+        for symbol, shares in sorted(carried.items()):
+            held = self.holdings[symbol]
+            if shares < 0 and held and parse_contract(symbol) is None:
+                fee = self.costs.borrowing(-shares * (self.bars.previous_close(symbol) or Decimal(0)))
+                if fee:
+                    self._note("BORROW", symbol, held, fee / -held, -fee)
+
+    def _note(self, kind: str, symbol: str, held: Decimal, per_share: Decimal, amount: Decimal) -> None:
+        """Write down what happened to a holding and move the cash."""
         self.cash += amount
-        self.touched = True
-        PaperActivity.objects.create(
+        self.touched, fee = True, kind == "BORROW"
+        self.acted, self.charged = self.acted or not fee, self.charged or fee
+        activity = PaperActivity(
             account_id=self.account.pk,
-            activity_id=f"{action.symbol}-{self.session:%Y%m%d}-{action.kind}",
-            kind=action.kind,
+            activity_id=f"{symbol}-{self.session:%Y%m%d}-{kind}",
+            kind=kind,
             session=self.session,
-            symbol=action.symbol,
+            symbol=symbol,
             quantity=held,
-            per_share=price(action.value),
+            per_share=price(per_share),
             amount=amount,
         )
+        row_insert(activity)
+
+    def _cancel(self, concerns: Callable[[str], bool]) -> None:
+        """Cancel what works on contracts that ended."""
+        rows = rows_read(PaperOrder, ("id", "symbol"), f"{WORKING} ORDER BY id", self.account.pk)
+        gone = [(Status.CANCELLED.value, "CONTRACT_ENDED", pk) for pk, symbol in rows if concerns(symbol)]
+        if gone:
+            rows_update(PaperOrder, ("status", "reason"), gone)
+            self.working = None
+            self._act()
 
     # --- executions
 
@@ -197,13 +252,13 @@ class PaperSession:
         """Fill the orders that trade. Which do is decided on plain floats; only those are read as rows."""
         triggered = {}
         for level in self._levels():
-            bar = self.bars.bar(level.symbol)
-            traded = bar and price_of(level.order_type, level.side, level.stop, level.limit, *bar)
+            traded = self._price(level, price_of)
             if traded is not None:
                 triggered[level.pk] = traded
         if not triggered:
             return
-        self.touched, self.working = True, None
+        self._act()
+        self.working = None
         orders = sorted(
             objects_read(PaperOrder, f"id IN {places(triggered)}", *triggered),
             key=lambda order: (order.reducing is False, RANK[order.order_type], order.pk),
@@ -217,6 +272,13 @@ class PaperSession:
                 group = rows_read(PaperOrder, ("id",), f"{WORKING} AND oca_group = %s", self.account.pk, order.oca_group)
                 rows_update(PaperOrder, ("status", "reason"), [(Status.CANCELLED.value, "OCA", pk) for (pk,) in group])
 
+    def _price(self, level: Level, price_of) -> float | None:
+        """What an order trades at before costs, or None."""
+        if parse_contract(level.symbol) is not None:
+            return self.bars.option_price(level.symbol, level.side) if price_of is at_open_price else None
+        bar = self.bars.bar(level.symbol)
+        return bar and price_of(level.order_type, level.side, level.stop, level.limit, *bar)
+
     def _fill(self, order: PaperOrder, level: Decimal, at_open: bool) -> bool:
         """Fill `order`; False when it is cancelled instead, because it would open or turn what it must not."""
         side = Side(order.side)
@@ -227,10 +289,11 @@ class PaperSession:
             order.status, order.reason = Status.CANCELLED, "NOTHING_TO_REDUCE" if order.reducing else "OPPOSITE_HOLDING"
             _write(order, ("status", "reason"))
             return False
-        paid = level if order.order_type == OrderType.LIMIT else self.costs.worse(level, side)
-        commission = self.costs.commission(shares, paid)
+        option = parse_contract(order.symbol) is not None
+        paid = level if option or order.order_type == OrderType.LIMIT else self.costs.worse(level, side)
+        commission = self.costs.contract_commission(shares) if option else self.costs.commission(shares, paid)
         self.holdings[order.symbol] = held + side.sign * shares
-        self.cash -= side.sign * money(shares * paid) + commission
+        self.cash -= side.sign * money(shares * paid * multiplier_of(order.symbol)) + commission
         complete = shares == order.quantity
         order.status, order.reason = (Status.FILLED, "") if complete else (Status.CANCELLED, "NOTHING_TO_REDUCE")
         order.filled_quantity, order.average_fill_price, order.commission = shares, paid, commission

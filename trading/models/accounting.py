@@ -22,6 +22,7 @@ class IndexField(models.DecimalField):
 class Position(models.Model):
     """One leg of one trade of one strategy, from its first fill until it is flat.
 
+    The quantity is in shares or contracts, prices are per share or per unit of an option's underlying, amounts in dollars.
     `cost` is what the open quantity cost, commissions included: positive for a long, negative (proceeds) for a short.
     Market value − cost is the unrealised P&L; realised P&L is net of commissions. At a broker the positions of all
     strategies in a symbol net to one; their signs never differ.
@@ -40,7 +41,7 @@ class Position(models.Model):
     quantity = QuantityField(_("quantity"), help_text=_("Signed: negative when short."))
     cost = MoneyField(_("cost"))
     realized_pnl = MoneyField(_("realised P&L"), default=0)
-    dividends = MoneyField(_("dividends"), default=0)
+    dividends = MoneyField(_("dividends"), default=0, help_text=_("Less what borrowing the shares of a short position cost."))
     commission = MoneyField(_("commission"), default=0)
 
     units = models.PositiveSmallIntegerField(_("units"), default=1)
@@ -65,7 +66,12 @@ class Position(models.Model):
     exit_session = models.DateField(_("closed"), null=True, blank=True)
     exit_price = PriceField(_("average exit price"), null=True, blank=True)
     exit_reason = models.CharField(_("exit"), max_length=16, blank=True)
-    splits = models.JSONField(_("splits"), default=list, blank=True, help_text=_("[{session, ratio, before, after, cash}]"))
+    adjustments = models.JSONField(
+        _("changes without an order"),
+        default=list,
+        blank=True,
+        help_text=_("Splits: [{session, ratio, before, after, cash}]; settlements of options: kind and per_unit instead of ratio."),
+    )
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), default=clock.now)
     updated_at = models.DateTimeField(_("updated"), default=clock.now)
@@ -94,6 +100,9 @@ class CashEntry(models.Model):
         COMMISSION = "COMMISSION", _("Commission")
         DIVIDEND = "DIVIDEND", _("Dividend")
         CASH_IN_LIEU = "CASH_IN_LIEU", _("Cash in lieu")
+        BORROW = "BORROW", _("Borrowing of shares")
+        EXPIRY = "EXPIRY", _("Expiry of options")
+        ASSIGNMENT = "ASSIGNMENT", _("Assignment of options")
 
     id = models.BigAutoField(primary_key=True)
     account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="cash_entries", verbose_name=_("account"))

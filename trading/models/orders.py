@@ -24,7 +24,13 @@ STATUS_LABELS = {
     OrderStatus.CANCELLED: _("Cancelled"),
     OrderStatus.EXPIRED: _("Expired"),
 }
-PURPOSE_LABELS = {Purpose.ENTRY: _("Entry"), Purpose.EXIT: _("Exit"), Purpose.STOP: _("Stop"), Purpose.TARGET: _("Target")}
+PURPOSE_LABELS = {
+    Purpose.ENTRY: _("Entry"),
+    Purpose.EXIT: _("Exit"),
+    Purpose.REDUCE: _("Reduction"),
+    Purpose.STOP: _("Stop"),
+    Purpose.TARGET: _("Target"),
+}
 SIDE_LABELS = {Side.BUY: _("Buy"), Side.SELL: _("Sell")}
 
 
@@ -122,7 +128,7 @@ class Fill(models.Model):
     side = models.CharField(_("side"), max_length=4, choices=choices(Side, SIDE_LABELS))
     quantity = QuantityField(_("quantity"))
     price = PriceField(_("price"))
-    amount = MoneyField(_("amount"), help_text=_("Quantity times price, in cents, before commission."))
+    amount = MoneyField(_("amount"), help_text=_("Quantity times price (of an option times 100), in cents, before commission."))
     commission = MoneyField(_("commission"), default=0)
     slippage = MoneyField(_("slippage"), null=True, blank=True, help_text=_("Against the decision price; positive is a cost."))
     filled_at = models.DateTimeField(_("filled"))

@@ -121,11 +121,14 @@ class PaperFill(models.Model):
 
 
 class PaperActivity(models.Model):
-    """A dividend or split the paper broker booked on a holding."""
+    """What the paper broker booked on a holding without an order."""
 
     class Kind(models.TextChoices):
         DIVIDEND = "DIVIDEND", _("Dividend")
         SPLIT = "SPLIT", _("Split")
+        BORROW = "BORROW", _("Borrowing of shares")
+        EXPIRY = "EXPIRY", _("Expiry of options")
+        ASSIGNMENT = "ASSIGNMENT", _("Assignment of options")
 
     id = models.BigAutoField(primary_key=True)
     account_id = models.CharField(max_length=64)
@@ -134,8 +137,8 @@ class PaperActivity(models.Model):
     session = models.DateField()
     symbol = models.CharField(max_length=32)
     quantity = QuantityField(help_text="The holding it applied to, before a split.")
-    per_share = PriceField(help_text="Cash per share, or new shares for one old.")
-    amount = MoneyField(default=0, help_text="The dividend, or what a split paid in lieu of fractions; negative when owed.")
+    per_share = PriceField(help_text="Cash per share or unit of an option's underlying, or new shares for one old.")
+    amount = MoneyField(default=0, help_text="What it paid; negative when owed.")
 
     class Meta:
         db_table = "paper_activities"
