@@ -13,6 +13,8 @@ from quant_site.market.sessions import session_array
 from strategies.base import Holding
 from strategies.models import Strategy as StrategyRow
 
+# The strategies that find something to trade in the bundled stocks alone; the others need more symbols, or other data.
+ON_BUNDLED = ("bollinger_mean_reversion", "breakout_momentum", "golden_cross", "pairs_trading")
 BUNDLED = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 

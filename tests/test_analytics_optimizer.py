@@ -33,6 +33,8 @@ class Record:
     def __init__(self, account_id="weighed", keys=KEYS, seed=1, drift=(0.0, 0.0, 0.0, 0.0), scale=(0.01, 0.01, 0.01, 0.01)):
         self.account = account_create(id=account_id)
         self.strategies = {key: Strategy.objects.get(key=key) for key in keys}
+        for strategy in self.strategies.values():
+            version_create(strategy=strategy, params={"weight": 0.25}, reason="Four share the account.", account=self.account)
         rng = np.random.default_rng(seed)
         self.returns = {key: np.round(rng.normal(drift[i], scale[i], len(DAYS)), 6) for i, key in enumerate(keys)}
         self.tallies = dict.fromkeys(keys, ReturnTally())

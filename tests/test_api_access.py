@@ -42,6 +42,7 @@ ROUTES = [
     ("get", "strategies/{strategy}/versions", None, OPEN_LIST),
     ("get", "strategies/{strategy}/versions?account={account}", None, expect()),
     ("post", "strategies/{strategy}/toggle", {"enabled": False, "reason": "test"}, MANAGED),
+    ("post", "strategies/{strategy}/backtest", {}, expect(mine=422, foreign=422)),
     ("post", "strategies/{strategy}/run", ACCOUNT_BODY, expect(mine=422, read_only=403)),
     ("get", "strategies/{strategy}/performance?account={account}", None, expect()),
     ("get", "strategies/{strategy}/signals", None, OPEN_LIST),

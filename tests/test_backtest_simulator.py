@@ -42,7 +42,7 @@ def test_a_decision_trades_at_the_next_open_and_pays_its_costs_to_the_cent():
     bought, sold = 101.0303, 103.9688
     assert fills(result) == [(1, "BUY", "ENTRY", 97, bought), (2, "SELL", "EXIT", 97, sold)]
     spent, got = round(97 * bought, 2), round(97 * sold, 2)
-    assert result.cash.tolist() == pytest.approx([100_000, 100_000 - spent - 1, 100_000 - spent - 1 + got - 1, 100_283.04], abs=1e-9)
+    assert result.cash.tolist() == pytest.approx([100_000, 100_000 - spent - 1, 100_000 - spent - 1 + got - 1, 100_283.03], abs=1e-9)
     assert result.equity[1] == pytest.approx(100_000 - spent - 1 + 97 * 102, abs=1e-9)
     [trade] = result.trade_rows()
     assert (trade["pnl"], trade["fees"], trade["exit"], trade["sessions_held"]) == (round(got - spent - 2, 2), 2.0, "EXIT", 1)

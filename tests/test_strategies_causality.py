@@ -11,7 +11,7 @@ from strategies.base import Draft, Leg, Needs, Strategy
 from strategies.library.mean_reversion import BollingerMeanReversion, PairsTrading
 from strategies.library.trend_following import BreakoutMomentum, GoldenCross
 from strategies.registry import REGISTRY
-from tests.support_strategies import bundled_panel, random_panel, simulated
+from tests.support_strategies import ON_BUNDLED, bundled_panel, random_panel, simulated
 
 # Parameters short enough that something happens within 300 sessions.
 QUICK = {
@@ -22,7 +22,7 @@ QUICK = {
 }
 
 
-@pytest.mark.parametrize("key", sorted(REGISTRY))
+@pytest.mark.parametrize("key", ON_BUNDLED)
 def test_cutting_real_history_off_changes_nothing_before_the_cut(key):
     strategy, panel = REGISTRY[key], bundled_panel()
     params, end = strategy.Params(), len(panel.sessions) - 1
@@ -52,7 +52,7 @@ def test_quick_parameters_do_trade(strategy, seed):
     assert len(made) > 4
 
 
-@pytest.mark.parametrize("key", sorted(REGISTRY))
+@pytest.mark.parametrize("key", ON_BUNDLED)
 def test_a_dividend_after_the_session_rescales_history_and_changes_no_decision(key):
     strategy, panel = REGISTRY[key], bundled_panel()
     params, end = strategy.Params(), 1500
@@ -93,7 +93,7 @@ def test_the_truncation_test_catches_a_strategy_that_looks_ahead():
     assert any(caught)
 
 
-@pytest.mark.parametrize("key", sorted(REGISTRY))
+@pytest.mark.parametrize("key", ON_BUNDLED)
 def test_a_symbol_listed_later_is_not_traded_before_its_warm_up(key):
     strategy, panel = REGISTRY[key], bundled_panel()
     params = strategy.Params()

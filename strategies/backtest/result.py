@@ -77,9 +77,10 @@ class BacktestResult:
 
     @cached_property
     def returns(self) -> np.ndarray:
-        """(T,) daily returns of the equity; the first is measured on the capital."""
+        """(T,) daily returns of the equity; the first is measured on the capital. They mean nothing once it is not above zero."""
         before = np.concatenate([[self.capital], self.equity[:-1]])
-        return self.equity / before - 1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.equity / before - 1
 
     def as_json(self) -> dict:
         """All of it as plain values: dates as text, undefined numbers as null."""

@@ -7,23 +7,23 @@ from strategies.library.distance import nearest_pairs
 from strategies.library.examples import example_panel
 from strategies.library.kernels import divergence_age
 
-# Closes within half a dollar: true ranges of 1. Then a close at 5, of which the true range is 10 − 4.5.
-FALLS = [*([10.0] * 20), 5.0]
+# Closes at 101 and 99 in turn, traded half a dollar around: true ranges of 2.5. Then one at 92, whose range is 99 − 91.5.
+FALLS = [*([101.0, 99.0] * 10), 92.0]
 # Normalised 1, 1.1, 1.2 and 1, 1, 1.1; the third symbol is far from both.
 PRICES = np.array([[100.0, 110.0, 120.0], [50.0, 50.0, 55.0], [10.0, 30.0, 20.0]])
 
 
 def band_answers(strategy: Strategy) -> tuple[KnownAnswer, ...]:
     panel = example_panel(FALLS, reach=0.5)
-    params = strategy.Params(window=5, width=1.9, atr_window=5, adx_limit=100.0)
+    params = strategy.Params(window=5, width=1.9, atr_window=5, adx_window=5, adx_limit=100.0)
     features = strategy.prepare(panel, params)
     (draft,) = strategy.decide(panel, features, 20, params, ())
-    # Of 10, 10, 10, 10 and 5 the mean is 9, the population variance (4 · 1 + 16) / 5 = 4; ATR = (4 · 1 + 5.5) / 5.
+    # Of 101, 99, 101, 99 and 92 the mean is 98.4, the population variance 55.2 / 5; ATR = (4 · 2.5 + 7.5) / 5 = 3.5.
     return (
-        KnownAnswer("Middle band", 9.0, float(features.middle[0, 20]), 1e-12),
-        KnownAnswer("Close in standard deviations from it", -2.0, float(features.z[0, 20]), 1e-9),
+        KnownAnswer("Middle band", 98.4, float(features.middle[0, 20]), 1e-12),
+        KnownAnswer("Close in standard deviations from it", -6.4 / 11.04**0.5, float(features.z[0, 20]), 1e-9),
         KnownAnswer("Direction", "LONG", draft.direction.value),
-        KnownAnswer("Stop, 2.5 average true ranges below", 5 - 2.5 * 1.9, draft.stop_loss, 1e-6),
+        KnownAnswer("Stop, 2.5 average true ranges below", 92 - 2.5 * 3.5, draft.stop_loss, 1e-6),
     )
 
 

@@ -58,7 +58,7 @@ class FamaFrenchParams(PortfolioParams):
         20, ge=5, le=500, step=5, unit="stocks", description=gettext_noop("Stocks that must be ranked before any is held.")
     )
     book_lag: int = knob(
-        6, ge=3, le=17, unit="months", description=gettext_noop("Months from the end of a fiscal year until its book value counts.")
+        6, ge=3, le=17, step=1, unit="months", description=gettext_noop("Months from the end of a fiscal year until its book value counts.")
     )
     window: int = knob(
         252, ge=60, le=1260, step=21, unit="sessions", description=gettext_noop("Sessions of the regression on the factors.")
