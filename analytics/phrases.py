@@ -11,8 +11,11 @@ from functools import cache
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from analytics import phrases_strategies
+
 # More specific templates first: the first that matches the whole sentence is taken.
 SENTENCES = (
+    *phrases_strategies.SENTENCES,
     # strategies: why a signal
     _("First close outside the upper band: {z} standard deviations from the mean, ADX {adx}."),
     _("First close outside the lower band: {z} standard deviations from the mean, ADX {adx}."),

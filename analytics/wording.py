@@ -169,6 +169,7 @@ ORDER_REASONS = {
     "OPPOSITE_HOLDING": _("held the other way round"),
     "SPLIT": _("adjusted for a split"),
     "SPLIT_TO_NOTHING": _("a split left less than a share"),
+    "CONTRACT_ENDED": _("the option has ended"),
 }
 
 
@@ -305,7 +306,15 @@ def _as_number(text: str) -> str:
 
 MODES = {"DRY_RUN": _("Simulated"), "REAL": _("Real money")}
 ORDER_TYPES = {"MKT": _("Market"), "LMT": _("Limit"), "STP": _("Stop")}
-EXITS = {"EXIT": _("Strategy exit"), "STOP": _("Stop"), "TARGET": _("Target")}
+EXITS = {
+    "EXIT": _("Strategy exit"),
+    "REDUCE": _("Reduction"),
+    "STOP": _("Stop"),
+    "TARGET": _("Target"),
+    "EXPIRY": _("Expiry"),
+    "ASSIGNMENT": _("Assignment"),
+    "SPLIT": _("Split"),
+}
 
 
 def mode(code: str) -> str:

@@ -20,6 +20,7 @@ from quant_site.core.types import Direction
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import next_session
 from strategies.base import Draft, Holding, Leg, Strategy, StrategyParams, knob
+from strategies.library.declarations import gettext_noop
 from strategies.library.drafting import closing, in_order, rounded
 
 # A share of capital below this is not worth an order.
@@ -28,10 +29,20 @@ SMALLEST_WEIGHT = 1e-4
 
 class PortfolioParams(StrategyParams):
     band: float = knob(
-        0.2, ge=0, le=1, step=0.05, unit="share", description="Drift from its target, as a share of it, at which a holding is traded."
+        0.2,
+        ge=0,
+        le=1,
+        step=0.05,
+        unit="share",
+        description=gettext_noop("Drift from its target, as a share of it, at which a holding is traded."),
     )
     entry_window: int = knob(
-        3, ge=1, le=10, step=1, unit="sessions", description="Closes, from the rebalancing one on, that trade towards its targets."
+        3,
+        ge=1,
+        le=10,
+        step=1,
+        unit="sessions",
+        description=gettext_noop("Closes, from the rebalancing one on, that trade towards its targets."),
     )
 
 

@@ -113,6 +113,15 @@ def test_a_partial_exit_sells_the_floor_of_its_part_and_the_stop_follows():
     assert trade["exit_price"] == pytest.approx((33 * 100 + 64 * 95) / 97, abs=1e-6)
 
 
+def test_a_stop_that_takes_the_shares_leaves_a_partial_exit_nothing_of_another_trade():
+    quiet, gap = (100.0, 101.0, 99.0, 100.0), (94.0, 95.0, 93.0, 94.0)
+    pair = Draft("AAA/BBB", Direction.LONG, (Leg("AAA", Direction.LONG, 0.5), Leg("BBB", Direction.SHORT, 0.5)), 1.0, "", weight=0.1)
+    drafts = {LAST: [long("AAA", stop_loss=95.0), pair], LAST + 1: [close("AAA", 0.4)]}
+    result = played(drafts, {"AAA": [quiet, gap, gap], "BBB": [quiet] * 3})
+    assert fills(result)[3:] == [(2, "SELL", "STOP", 97, 94.0)]
+    assert {trade["group"] for trade in result.trade_rows() if trade["exit"] is None} == {"AAA/BBB"}
+
+
 def test_a_part_that_is_less_than_one_share_closes_nothing():
     quiet = (100.0, 101.0, 99.0, 100.0)
     result = played({LAST: [long("AAA")], LAST + 1: [close("AAA", 0.01)]}, {"AAA": [quiet] * 3})

@@ -236,9 +236,6 @@ class Book:
 
     # --- the close
 
-    def value(self) -> int:
-        return sum(position.value for position in self.open.values())
-
     def snapshot(self, equity: int) -> None:
         """Compound the unit's value by the session's return."""
         if equity != self.equity or equity <= 0:

@@ -1,9 +1,9 @@
 """The general backtest: one account, one strategy, its own `decide` at every close, the loop's order of events.
 
-A session runs as the loop runs it: splits and dividends before the open, market orders and gapped stops at the open,
-stops and targets within the day (a stop is live from the fill of its entry on), DAY orders expire at the close, positions
-are marked, and the strategy decides what trades from the next open. Nothing is drawn at random and nothing is kept
-between two runs. Where nothing is held and nothing works, a session costs no more than the decision itself.
+A session runs as the loop runs it: what happens without an order before the open (`broker`), market orders and gapped
+stops at the open, stops and targets within the day (a stop is live from the fill of its entry on), expiries at the close;
+then positions are marked, and the strategy decides what trades from the next open. Nothing is drawn at random and nothing
+is kept between two runs. Where nothing is held and nothing works, a session costs no more than the decision itself.
 """
 
 import re
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from math import nan
 
-from quant_site.core.types import Direction, OrderType, Side
+from quant_site.core.types import Direction, OrderType, Side, money
 from quant_site.market.options.closing import closing_mid
 from quant_site.market.options.contracts import parse_contract
 from quant_site.market.panel import Panel
-from strategies.backtest.amounts import MICROS, price_in_micros
+from strategies.backtest.amounts import MICROS, money_in_cents, price_in_micros
 from strategies.backtest.book import Book, Position
 from strategies.backtest.broker import Broker
 from strategies.backtest.entries import Desk, Entry
@@ -59,7 +59,7 @@ class Simulation:
     def __init__(self, strategy: Strategy, params: StrategyParams, panel: Panel, settings: BacktestSettings, watch: Watch | None = None):
         self.strategy, self.params, self.panel, self.watch = strategy, params, panel, watch
         share = params.weight if settings.share is None else settings.share
-        capital = int(settings.capital.scaleb(2))
+        capital = money_in_cents(money(settings.capital, "The capital"))
         self.tape = tape_of(panel)
         self.broker = Broker(panel, self.tape, settings.costs, capital)
         self.book = Book(capital)

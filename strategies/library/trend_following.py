@@ -9,7 +9,7 @@ Breakout momentum
     of earlier highs and lows, and at most one unit is added a session, in the session that crosses its level: a unit
     that the account's limits refuse is not asked for again before the level is crossed anew. A breakout ended by the
     exit channel at a loss smaller than 2 N counts as lost. Where both systems break out at once the trade is system
-    1's. The account's risk per trade buys the distance to the stop (2 N); the Turtles risked 1 % of equity on each N.
+    1's. The account's risk per trade buys the distance to the stop (2 N); the Turtles risked one per cent of equity on each N.
     Their limits on correlated markets are the account's limits here.
 
 Golden cross
@@ -84,7 +84,7 @@ class BreakoutMomentum(RuleStrategy):
         gettext_noop("At most one unit is added a session; one that the limits refuse waits until its level is crossed anew."),
         gettext_noop("A breakout that the exit channel ends at a loss of less than 2 N counts as lost."),
         gettext_noop("Where both systems break out at once, the trade is system 1's."),
-        gettext_noop("The risk per trade buys the distance to the stop; the Turtles risked 1 % of equity on each N."),
+        gettext_noop("The risk per trade buys the distance to the stop; the Turtles risked one per cent of equity on each N."),
         gettext_noop("The account's limits take the place of their limits on correlated markets."),
     )
     Params = TurtleParams
