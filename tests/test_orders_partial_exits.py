@@ -122,7 +122,7 @@ def test_a_stop_that_the_market_gapped_through_comes_first_and_leaves_nothing_to
     position = Position.objects.get()
     assert (position.exit_reason, position.quantity) == ("STOP", 0)
     reduction = Order.objects.get(purpose="REDUCE")
-    assert (reduction.status, reduction.status_reason) == ("CANCELLED", "NOTHING_TO_REDUCE")
+    assert (reduction.status, reduction.status_reason) == ("CANCELLED", "OCA")
     assert account.broker.positions("paper") == {}
 
 

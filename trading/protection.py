@@ -78,7 +78,11 @@ def positions_protect(*, account: Account, session: date, broker: Broker) -> dic
 def position_exit(
     position: Position, *, session: date, signal: TradingSignal | None = None, leg: int = 0, part: int | None = None
 ) -> Order:
-    """The intent to close all of `position` at the next open, or the `part` of it."""
+    """The intent to close all of `position` at the next open, or the `part` of it.
+
+    A part is of one group with stop and target: where one of them fills first it must not take another trade's shares.
+    What the position keeps is protected anew.
+    """
     purpose = Purpose.EXIT if part is None else Purpose.REDUCE
     return order_create(
         account=position.account,
@@ -92,6 +96,7 @@ def position_exit(
         order_type=OrderType.MARKET,
         quantity=abs(position.quantity) if part is None else part,
         decision_price=position.mark_price if position.mark_session == session else None,
+        oca_group="" if part is None else _oca_group(position),
         session=session,
     )
 
