@@ -110,7 +110,7 @@ def _price(spot, strike, years, rate, dividend_yield, volatility, call) -> tuple
         return max(european, intrinsic), False
     grown = (spot * exp(max(dividend_yield, 0.0) * years), strike) if call else (spot, strike * exp(max(rate, 0.0) * years))
     if bounded and _european(*grown, *terms) - european < NEGLIGIBLE:
-        return european, True
+        return max(european, intrinsic), True
     price = _engine.price(spot, strike, *terms)
     return (nan if price != price else max(price, european, intrinsic)), False
 
