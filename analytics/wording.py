@@ -10,8 +10,9 @@ from functools import cache
 from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from analytics.phrases import translated
-from quant_site.core.models import LoopRun, LoopStage
+from analytics import phrases
+from analytics.phrases_strategies import MARKETS
+from quant_site.core.models import Account, LoopRun, LoopStage
 from quant_site.market.options.contracts import parse_contract
 from signals_app.models import DIRECTION_LABELS
 from signals_app.models import STATUS_LABELS as SIGNAL_LABELS
@@ -119,6 +120,8 @@ FIELDS = {
     "sources": _("sources"),
     "fills": _("fills"),
     "activities": _("dividends and splits"),
+    "protected": _("stops and targets placed"),
+    "unprotected": _("stops and targets withdrawn"),
     "executed": _("executed"),
     "failed": _("failed"),
     "cancelled": _("cancelled"),
@@ -172,6 +175,23 @@ ORDER_REASONS = {
     "CONTRACT_ENDED": _("the option has ended"),
 }
 
+# The codes of what the gate before the market, the broker or a backtest refuses.
+REFUSALS = {
+    "HALTED": _("Account halted"),
+    "REDUCING": _("Reducing only"),
+    "MODE": _("Another mode than the broker's"),
+    "QUANTITY": _("No whole quantity"),
+    "BAD_QUANTITY": _("No whole quantity"),
+    "TOO_MANY_CLAIMS": _("Sent too often"),
+    "NO_ACCOUNT": _("No such account at the broker"),
+    "UNKNOWN_SYMBOL": _("Unknown symbol"),
+    "ORDER_TYPE": _("Type of order not possible"),
+    "BAD_PRICE": _("Limit or stop missing"),
+    "NO_PRICE": _("No price"),
+    "NO_BAR": _("No bar to trade on"),
+    "BUYING_POWER": _("Buying power"),
+}
+
 
 def status_labels() -> dict[str, str]:
     """Labels of every status a signal, an order or a run can have."""
@@ -208,13 +228,28 @@ def strategy_names() -> dict[str, str]:
 
 def say(text: str) -> str:
     """Stored English in the reader's language where it is known."""
-    return translated(text, _name)
+    return phrases.translated(text, _in_slot)
 
 
-def _name(word: str) -> str:
-    """What stands in a stored sentence: a strategy's key or a code by its label, anything else as it is."""
-    known = strategy_names().get(word) or VIOLATIONS.get(word)
-    return gettext(str(known)) if known else word
+def _in_slot(slot: str, text: str) -> str:
+    """What stands in a slot of a stored sentence. Only these hold a key or a code: a symbol may be spelt like one."""
+    known = {
+        "scope": strategy_names().get(text),
+        "error": VIOLATIONS.get(text),
+        "market": _markets().get(text.casefold()),
+        "mode": MODES.get(text),
+        "other_mode": MODES.get(text),
+        "side": SIDE_LABELS.get(text),
+        "state": dict(Account.State.choices).get(text),
+        "status": ORDER_LABELS.get(text),
+    }.get(slot)
+    return gettext(str(known)) if known else text
+
+
+@cache
+def _markets() -> dict[str, str]:
+    """Markets by their names without case: a sentence that begins with one has changed it."""
+    return {name.casefold(): name for name in MARKETS}
 
 
 def instrument(symbol: str) -> str:
@@ -227,8 +262,8 @@ def instrument(symbol: str) -> str:
 
 
 def violation_name(code: str) -> str:
-    """The label of a risk check."""
-    return str(VIOLATIONS.get(code, code))
+    """The label of a risk check, or of what ended an order."""
+    return str(VIOLATIONS.get(code) or REFUSALS.get(code) or ORDER_REASONS.get(code) or status_labels().get(code) or code)
 
 
 def violation(error: dict) -> dict:
@@ -236,10 +271,10 @@ def violation(error: dict) -> dict:
     code = error.get("code", "")
     return {
         "code": code,
-        "label": str(VIOLATIONS.get(code, code)),
+        "label": violation_name(code),
         "value": _number(error.get("value"), code),
         "limit": _number(error.get("limit"), code),
-        "message": error.get("message", ""),
+        "message": say(error.get("message", "")),
     }
 
 
@@ -291,7 +326,7 @@ def plain(value) -> str:
 
 def _word(text: str) -> str:
     """A code as its label, else a stored sentence in the reader's language."""
-    known = status_labels().get(text) or VIOLATIONS.get(text) or FINDINGS.get(text) or ORDER_REASONS.get(text)
+    known = status_labels().get(text) or VIOLATIONS.get(text) or FINDINGS.get(text) or ORDER_REASONS.get(text) or REFUSALS.get(text)
     return str(known) if known else say(text)
 
 
@@ -347,5 +382,6 @@ def run_summary(stages: dict[str, dict]) -> str:
 
 
 def order_reason(text: str) -> str:
-    """Why an order is as it is: a code of ours or the broker's words."""
-    return str(ORDER_REASONS.get(text) or say(text))
+    """Why an order is as it is: a code of ours, "CODE: sentence" of a refusal of ours, or the broker's words."""
+    _code, colon, sentence = text.partition(": ")
+    return say(sentence) if colon and phrases.template_of(sentence) else str(ORDER_REASONS.get(text) or say(text))

@@ -74,20 +74,23 @@ LABELS = (
     gettext_noop("width"),
     gettext_noop("window"),
 )
-# What a parameter of a few choices can be; spans like 3M are as they are everywhere.
+# What a parameter of a few choices can be. Spans (3M), counts and the names of indices (PPUT, VXTH) are the same everywhere.
 CHOICES = (
-    gettext_noop("AUTO"),
-    gettext_noop("CHARACTERISTICS"),
     gettext_noop("ALPHA"),
-    gettext_noop("LADDER"),
+    gettext_noop("AUTO"),
     gettext_noop("BLEND"),
+    gettext_noop("CHARACTERISTICS"),
+    gettext_noop("LADDER"),
 )
 # Context keeps them apart from the same words elsewhere.
 UNITS = {
+    "a year": pgettext_lazy("unit", "a year"),
+    "ATR": pgettext_lazy("unit", "ATR"),
     "days": pgettext_lazy("unit", "days"),
     "delta": pgettext_lazy("unit", "delta"),
     "markets": pgettext_lazy("unit", "markets"),
     "months": pgettext_lazy("unit", "months"),
+    "N": pgettext_lazy("unit", "N"),
     "pairs": pgettext_lazy("unit", "pairs"),
     "percentile": pgettext_lazy("unit", "percentile"),
     "rank": pgettext_lazy("unit", "rank"),
@@ -98,7 +101,8 @@ UNITS = {
     "stocks": pgettext_lazy("unit", "stocks"),
     "times": pgettext_lazy("unit", "times"),
     "units": pgettext_lazy("unit", "units"),
-    "a year": pgettext_lazy("unit", "a year"),
+    "USD": pgettext_lazy("unit", "USD"),
+    "σ": pgettext_lazy("unit", "σ"),
 }
 
 

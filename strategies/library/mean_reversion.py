@@ -38,20 +38,29 @@ CATEGORY = "MEAN_REVERSION"
 
 
 class BollingerParams(StrategyParams):
-    window: int = knob(20, ge=5, le=120, step=5, unit="sessions", description="Sessions of the mean and the standard deviation.")
-    width: float = knob(2.0, ge=0.5, le=4, step=0.25, unit="σ", description="Standard deviations from the mean to each band.")
-    adx_window: int = knob(14, ge=5, le=60, step=1, unit="sessions", description="Sessions of the ADX trend filter.")
-    adx_limit: float = knob(25.0, ge=5, le=100, step=5, description="No entry where ADX is at or above this: the market trends.")
+    window: int = knob(
+        20, ge=5, le=120, step=5, unit="sessions", description=gettext_noop("Sessions of the mean and the standard deviation.")
+    )
+    width: float = knob(2.0, ge=0.5, le=4, step=0.25, unit="σ", description=gettext_noop("Standard deviations from the mean to each band."))
+    adx_window: int = knob(14, ge=5, le=60, step=1, unit="sessions", description=gettext_noop("Sessions of the ADX trend filter."))
+    adx_limit: float = knob(
+        25.0, ge=5, le=100, step=5, description=gettext_noop("No entry where ADX is at or above this: the market trends.")
+    )
     atr_window: int = knob(
-        14, ge=5, le=60, step=1, unit="sessions", description="Sessions of the average true range the stop is measured in."
+        14, ge=5, le=60, step=1, unit="sessions", description=gettext_noop("Sessions of the average true range the stop is measured in.")
     )
     stop_atr: float = knob(
-        2.5, ge=0.5, le=6, step=0.25, unit="ATR", description="Distance from the deciding close to the stop, in average true ranges."
+        2.5,
+        ge=0.5,
+        le=6,
+        step=0.25,
+        unit="ATR",
+        description=gettext_noop("Distance from the deciding close to the stop, in average true ranges."),
     )
     max_holding: int = knob(
-        10, ge=1, le=120, step=1, unit="sessions", description="Sessions after which a trade is closed whatever its result."
+        10, ge=1, le=120, step=1, unit="sessions", description=gettext_noop("Sessions after which a trade is closed whatever its result.")
     )
-    short: bool = knob(True, description="Also sell closes above the upper band short.")
+    short: bool = knob(True, description=gettext_noop("Also sell closes above the upper band short."))
 
 
 @dataclass(frozen=True)
@@ -154,16 +163,26 @@ class BollingerMeanReversion(RuleStrategy):
 
 
 class PairsParams(StrategyParams):
-    formation_months: int = knob(12, ge=3, le=36, step=3, unit="months", description="Months in which pairs are formed.")
+    formation_months: int = knob(12, ge=3, le=36, step=3, unit="months", description=gettext_noop("Months in which pairs are formed."))
     trading_months: Literal[1, 2, 3, 4, 6, 12] = knob(
-        6, unit="months", description="Months in which they are traded; periods begin in January."
+        6, unit="months", description=gettext_noop("Months in which they are traded; periods begin in January.")
     )
-    pairs: int = knob(5, ge=1, le=50, step=1, unit="pairs", description="Pairs of least distance that may be traded.")
+    pairs: int = knob(5, ge=1, le=50, step=1, unit="pairs", description=gettext_noop("Pairs of least distance that may be traded."))
     open_sigma: float = knob(
-        2.0, ge=1, le=4, step=0.25, unit="σ", description="Divergence, in formation standard deviations, at which a pair is opened."
+        2.0,
+        ge=1,
+        le=4,
+        step=0.25,
+        unit="σ",
+        description=gettext_noop("Divergence, in formation standard deviations, at which a pair is opened."),
     )
     entry_window: int = knob(
-        5, ge=1, le=60, step=1, unit="sessions", description="Sessions from the beginning of a divergence in which it may still be opened."
+        5,
+        ge=1,
+        le=60,
+        step=1,
+        unit="sessions",
+        description=gettext_noop("Sessions from the beginning of a divergence in which it may still be opened."),
     )
 
 

@@ -40,16 +40,20 @@ CATEGORY = "TREND_FOLLOWING"
 
 
 class TurtleParams(StrategyParams):
-    fast_entry: int = knob(20, ge=5, le=120, step=5, unit="sessions", description="Sessions of system 1's entry channel.")
-    slow_entry: int = knob(55, ge=10, le=250, step=5, unit="sessions", description="Sessions of system 2's entry channel.")
-    fast_exit: int = knob(10, ge=2, le=120, step=1, unit="sessions", description="Sessions of system 1's exit channel.")
-    slow_exit: int = knob(20, ge=2, le=250, step=5, unit="sessions", description="Sessions of system 2's exit channel.")
-    n_window: int = knob(20, ge=5, le=120, step=5, unit="sessions", description="Sessions of N, the average true range.")
-    stop_n: float = knob(2.0, ge=0.5, le=6, step=0.25, unit="N", description="Distance from the last entry to the stop, in N.")
-    add_n: float = knob(0.5, ge=0.25, le=3, step=0.25, unit="N", description="Move in favour after which a unit is added, in N.")
-    max_units: int = knob(4, ge=1, le=8, step=1, unit="units", description="Units of one trade.")
-    skip_after_winner: bool = knob(True, description="System 1 skips a breakout when the one before it would have won.")
-    short: bool = knob(True, description="Also sell downward breakouts short.")
+    fast_entry: int = knob(20, ge=5, le=120, step=5, unit="sessions", description=gettext_noop("Sessions of system 1's entry channel."))
+    slow_entry: int = knob(55, ge=10, le=250, step=5, unit="sessions", description=gettext_noop("Sessions of system 2's entry channel."))
+    fast_exit: int = knob(10, ge=2, le=120, step=1, unit="sessions", description=gettext_noop("Sessions of system 1's exit channel."))
+    slow_exit: int = knob(20, ge=2, le=250, step=5, unit="sessions", description=gettext_noop("Sessions of system 2's exit channel."))
+    n_window: int = knob(20, ge=5, le=120, step=5, unit="sessions", description=gettext_noop("Sessions of N, the average true range."))
+    stop_n: float = knob(
+        2.0, ge=0.5, le=6, step=0.25, unit="N", description=gettext_noop("Distance from the last entry to the stop, in N.")
+    )
+    add_n: float = knob(
+        0.5, ge=0.25, le=3, step=0.25, unit="N", description=gettext_noop("Move in favour after which a unit is added, in N.")
+    )
+    max_units: int = knob(4, ge=1, le=8, step=1, unit="units", description=gettext_noop("Units of one trade."))
+    skip_after_winner: bool = knob(True, description=gettext_noop("System 1 skips a breakout when the one before it would have won."))
+    short: bool = knob(True, description=gettext_noop("Also sell downward breakouts short."))
 
     @model_validator(mode="after")
     def _ordered(self):
@@ -200,10 +204,15 @@ class BreakoutMomentum(RuleStrategy):
 
 
 class GoldenCrossParams(StrategyParams):
-    fast: int = knob(50, ge=5, le=200, step=5, unit="sessions", description="Sessions of the fast average.")
-    slow: int = knob(200, ge=20, le=400, step=10, unit="sessions", description="Sessions of the slow average.")
+    fast: int = knob(50, ge=5, le=200, step=5, unit="sessions", description=gettext_noop("Sessions of the fast average."))
+    slow: int = knob(200, ge=20, le=400, step=10, unit="sessions", description=gettext_noop("Sessions of the slow average."))
     entry_window: int = knob(
-        3, ge=1, le=20, step=1, unit="sessions", description="Sessions from the cross in which it may still be bought; 1: on its day only."
+        3,
+        ge=1,
+        le=20,
+        step=1,
+        unit="sessions",
+        description=gettext_noop("Sessions from the cross in which it may still be bought; 1: on its day only."),
     )
 
     @model_validator(mode="after")
