@@ -44,6 +44,10 @@ class Rules:
     holding: np.ndarray
     warm_up: np.ndarray
 
+    def __post_init__(self):
+        # Compiled code is made for one layout of arrays, not for each that comes along.
+        object.__setattr__(self, "market", tuple(map(np.ascontiguousarray, self.market)))
+
     def fill(self, sets: slice, entry: np.ndarray, leave: np.ndarray, score: np.ndarray) -> None:
         """The decisions of some of the sets into arrays of their size."""
         self.scan(*self.market, *(values[sets] for values in self.sets), entry, leave, score)
