@@ -40,6 +40,8 @@ NAVIGATION = [
         _item(_("Parameter versions"), "tune", "strategies.parameterversion"),
         _item(_("Versions of accounts"), "manage_accounts", "strategies.accountstrategy"),
         _item(_("Strategy runs"), "play_circle", "strategies.strategyrun"),
+        _item(_("Sweeps"), "grid_on", "strategies.sweeprun"),
+        _item(_("Results of sweeps"), "table_rows", "strategies.sweepresult"),
     ),
     _group(
         _("Signals"),

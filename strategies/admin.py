@@ -18,7 +18,7 @@ from quant_site.core.admin import ACCOUNT, RecordAdmin, RecordInline, ScopedAdmi
 from quant_site.core.errors import InvalidInput, QuantError
 from quant_site.core.selectors import accounts_for
 from strategies.forms import parameter_names, strategy_form
-from strategies.models import AccountStrategy, ParameterVersion, Strategy, StrategyRun
+from strategies.models import AccountStrategy, ParameterVersion, Strategy, StrategyRun, SweepResult, SweepRun
 from strategies.parameters import effective_params
 from strategies.permissions import may_manage_strategies
 from strategies.previews import preview, result_context
@@ -272,3 +272,36 @@ class StrategyRunAdmin(RecordAdmin):
     search_fields = ("strategy__name", "account__id", "abstain_reason", "error")
     date_hierarchy = "session"
     status_badge = badge("status", _("status"))
+
+
+@admin.register(SweepRun)
+class SweepRunAdmin(RecordAdmin):
+    account_field = ""
+    list_display = ("started_at", "strategy", "status_badge", "sets", "done", "skipped", "first_session", "last_session", "actor", "error")
+    list_display_links = ("started_at", "strategy")
+    list_filter = (("strategy", AutocompleteSelectFilter), ("status", ChoicesDropdownFilter), ("started_at", RangeDateTimeFilter))
+    list_select_related = ("strategy",)
+    search_fields = ("strategy__name", "actor", "code_version")
+    date_hierarchy = "started_at"
+    status_badge = badge("status", _("status"))
+
+
+@admin.register(SweepResult)
+class SweepResultAdmin(RecordAdmin):
+    account_field = ""
+    list_display = (
+        "run",
+        "number",
+        "params",
+        "trades",
+        "total_return",
+        "sharpe_ratio",
+        "max_drawdown",
+        "win_rate",
+        "profit_factor",
+        "fees",
+    )
+    list_display_links = ("run", "number")
+    list_filter = (("run", AutocompleteSelectFilter),)
+    list_select_related = ("run",)
+    search_fields = ("params_hash",)

@@ -5,7 +5,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from quant_site.core import clock
-from quant_site.core.fields import ScoreField
+from quant_site.core.fields import MoneyField, ScoreField
 from quant_site.core.models import Account
 
 
@@ -145,3 +145,79 @@ class StrategyRun(models.Model):
 
     def __str__(self):
         return f"{self.strategy_id} {self.account_id} {self.session}"
+
+
+class SweepRun(models.Model):
+    """A sweep: which parameter sets of a strategy were backtested, on which data, by which code.
+
+    Sets that are no valid ones are counted in `skipped`; `identity` is the digest of all that decides the results.
+    """
+
+    class Status(models.TextChoices):
+        RUNNING = "RUNNING", _("Running")
+        COMPLETED = "COMPLETED", _("Completed")
+        FAILED = "FAILED", _("Failed")
+
+    id = models.BigAutoField(primary_key=True)
+    strategy = models.ForeignKey(Strategy, models.CASCADE, related_name="sweeps", verbose_name=_("strategy"))
+    identity = models.CharField(max_length=64, unique=True, editable=False)
+    grid = models.JSONField(_("grid"), help_text=_("[parameter, values] each; the last one runs fastest."))
+    sample = models.PositiveIntegerField(_("sample"), null=True, blank=True, help_text=_("How many sets were drawn of the grid."))
+    seed = models.PositiveIntegerField(_("seed"), default=0)
+    symbols = models.JSONField(_("symbols"))
+    first_session = models.DateField(_("first session"))
+    last_session = models.DateField(_("last session"))
+    settings = models.JSONField(_("account and costs"))
+    data_digest = models.CharField(_("digest of the data"), max_length=64)
+    code_version = models.CharField(_("code version"), max_length=16)
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.RUNNING)
+    sets = models.PositiveIntegerField(_("sets"))
+    skipped = models.PositiveIntegerField(_("skipped sets"), default=0)
+    done = models.PositiveIntegerField(_("finished sets"), default=0)
+    error = models.TextField(_("error"), blank=True)
+    actor = models.CharField(_("by"), max_length=150, default="system")
+    started_at = models.DateTimeField(_("started"), default=clock.now)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        db_table = "sweep_runs"
+        ordering = ["-id"]
+        verbose_name, verbose_name_plural = _("sweep"), _("sweeps")
+
+    def __str__(self):
+        return f"{self.strategy_id} #{self.pk}"
+
+    @property
+    def axes(self) -> dict[str, tuple]:
+        """Values by parameter. They are stored as a list because a database may put the keys of an object in another order."""
+        return {name: tuple(values) for name, values in self.grid}
+
+
+class SweepResult(models.Model):
+    """What one parameter set came to. A number that is undefined is null; `number` is its place in the grid."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(SweepRun, models.CASCADE, db_index=False, related_name="results", verbose_name=_("sweep"))
+    number = models.PositiveIntegerField(_("number"))
+    params_hash = models.CharField(max_length=32, editable=False)
+    params = models.JSONField(_("parameters"))
+    trades = models.PositiveIntegerField(_("closed trades"))
+    total_return = models.FloatField(_("total return"), null=True, blank=True)
+    sharpe_ratio = models.FloatField(_("Sharpe ratio"), null=True, blank=True)
+    max_drawdown = models.FloatField(_("deepest drawdown"), null=True, blank=True)
+    win_rate = models.FloatField(_("win rate"), null=True, blank=True)
+    profit_factor = models.FloatField(_("profit factor"), null=True, blank=True)
+    fees = MoneyField(_("commissions"))
+    exposure = models.FloatField(_("exposure"), null=True, blank=True)
+
+    class Meta:
+        db_table = "sweep_results"
+        ordering = ["run", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "params_hash"], name="uk_sweep_result_params"),
+            models.UniqueConstraint(fields=["run", "number"], name="uk_sweep_result_number"),
+        ]
+        verbose_name, verbose_name_plural = _("result of a sweep"), _("results of sweeps")
+
+    def __str__(self):
+        return f"{self.run_id} {self.number}"

@@ -7,8 +7,9 @@ from django.db.models import Count, Max, Sum
 
 from quant_site.core.errors import InvalidInput, NotFound
 from quant_site.core.rows import DATABASE, rows_read
-from strategies.models import ParameterVersion, Strategy, StrategyRun
+from strategies.models import ParameterVersion, Strategy, StrategyRun, SweepResult, SweepRun
 
+SWEEP_METRICS = ("sharpe_ratio", "total_return", "max_drawdown", "win_rate", "profit_factor", "trades", "exposure")
 DUE = ("id", "key", "name", "enabled", "disabled_reason", "active_version_id")
 
 
@@ -74,3 +75,38 @@ def run_totals(*, strategy: Strategy, accounts: Sequence | None = None) -> dict:
     counts = dict(runs.order_by("status").values_list("status").annotate(n=Count("pk")))
     totals = runs.aggregate(drafts=Sum("signal_count"), last=Max("session"))
     return {"runs": counts, "drafts": totals["drafts"] or 0, "last_session": totals["last"]}
+
+
+# --- sweeps
+
+
+def sweep_get(*, sweep_id: int) -> SweepRun:
+    """One sweep by id; raises `NotFound`."""
+    run = SweepRun.objects.select_related("strategy").filter(pk=sweep_id).first()
+    if run is None:
+        raise NotFound("sweep_not_found", f"There is no sweep {sweep_id}.", sweep=sweep_id)
+    return run
+
+
+def sweep_best(*, run: SweepRun, by: str = "sharpe_ratio", count: int = 10, least_trades: int = 1) -> list[SweepResult]:
+    """The sets with the highest `by` among those with so many closed trades, best first; undefined ones are left out.
+
+    Raises `InvalidInput` for no such metric.
+    """
+    if by not in SWEEP_METRICS:
+        raise InvalidInput("unknown_metric", f"There is no metric {by!r}: choose one of {', '.join(SWEEP_METRICS)}.", metric=by)
+    rows = run.results.filter(trades__gte=least_trades).exclude(**{by: None})
+    return list(rows.order_by(f"-{by}", "number")[:count])
+
+
+def sweep_neighbours(*, result: SweepResult) -> list[SweepResult]:
+    """The sets one step of one parameter away from `result` in its grid, as far as they have results, by number.
+
+    What is best by luck stands alone among them; what is robust has neighbours like itself.
+    """
+    numbers, stride = [], 1
+    for values in reversed(result.run.axes.values()):
+        at = result.number // stride % len(values)
+        numbers += [result.number + step * stride for step in (-1, 1) if 0 <= at + step < len(values)]
+        stride *= len(values)
+    return list(SweepResult.objects.filter(run_id=result.run_id, number__in=numbers).order_by("number"))

@@ -8,12 +8,18 @@ own bars and the value is NaN at the gap only. NaN too where the window is not f
 Windows are numbers of bars, at least 2.
 """
 
-from collections.abc import Callable
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import talib
 
 Array = np.ndarray
+# Fewer values than these are computed sooner than threads are started.
+WORTH_THREADS = 250_000
+NEAR_ROWS = 16
 
 
 def sma(values: Array, n: int) -> Array:
@@ -38,12 +44,13 @@ def rsi(close: Array, n: int = 14) -> Array:
     def row(x):
         values = talib.RSI(x, n)
         # TA-Lib answers 0 for 0/0, which would read as "fell every day".
-        flat = np.zeros(len(x), dtype=bool)
-        flat[n:] = talib.MAX(x, n + 1)[n:] == talib.MIN(x, n + 1)[n:]
-        values[flat & (values == 0)] = np.nan
+        if np.fmin.reduce(values) == 0:
+            flat = np.zeros(len(x), dtype=bool)
+            flat[n:] = talib.MAX(x, n + 1)[n:] == talib.MIN(x, n + 1)[n:]
+            values[flat & (values == 0)] = np.nan
         return values
 
-    return _by_row(row, close, windows=(n,))[0]
+    return _by_row(row, close, windows=(n,), silent=(0,))[0]
 
 
 def macd(close: Array, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Array, Array, Array]:
@@ -56,23 +63,26 @@ def stochastic(high: Array, low: Array, close: Array, n: int = 14, smooth: int =
 
     def row(h, lo, c):
         k, d = talib.STOCH(h, lo, c, n, smooth, 0, signal, 0)
+        if not (h == lo).any():
+            return k, d
+        # TA-Lib answers 0 for 0/0 here too.
         flat = np.zeros(len(c))
         flat[n - 1 :] = talib.MAX(h, n)[n - 1 :] == talib.MIN(lo, n)[n - 1 :]
         k[talib.SUM(flat, smooth) > 0] = np.nan
         d[talib.SUM(flat, smooth + signal - 1) > 0] = np.nan
         return k, d
 
-    return _by_row(row, high, low, close, outputs=2, windows=(n, smooth, signal))
+    return _by_row(row, high, low, close, outputs=2, windows=(n, smooth, signal), silent=(0, 1, 2))
 
 
 def atr(high: Array, low: Array, close: Array, n: int = 14) -> Array:
     """Average true range with Wilder's smoothing, started with the mean of the first `n` true ranges; price units."""
-    return _by_row(lambda h, lo, c: talib.ATR(h, lo, c, n), high, low, close, windows=(n,))[0]
+    return _by_row(lambda h, lo, c: talib.ATR(h, lo, c, n), high, low, close, windows=(n,), silent=(2,))[0]
 
 
 def adx(high: Array, low: Array, close: Array, n: int = 14) -> Array:
     """Wilder's average directional index, 0 to 100: the strength of a trend, whichever its direction."""
-    return _by_row(lambda h, lo, c: talib.ADX(h, lo, c, n), high, low, close, windows=(n,))[0]
+    return _by_row(lambda h, lo, c: talib.ADX(h, lo, c, n), high, low, close, windows=(n,), silent=(0, 1, 2))[0]
 
 
 def volume_ratio(volume: Array, n: int = 20) -> Array:
@@ -84,11 +94,18 @@ def volume_ratio(volume: Array, n: int = 20) -> Array:
         np.divide(v[1:], before, out=ratio[1:], where=before > 0)
         return ratio
 
-    return _by_row(row, volume, windows=(n,))[0]
+    return _by_row(row, volume, windows=(n,), silent=(0,))[0]
 
 
-def _by_row(function: Callable, *inputs: Array, outputs: int = 1, windows: tuple[int, ...] = ()) -> tuple[Array, ...]:
-    """Apply a function of 1-D arrays without NaN to the valid bars of each row and put the results back in their place."""
+def _by_row(
+    function: Callable, *inputs: Array, outputs: int = 1, windows: tuple[int, ...] = (), silent: tuple[int, ...] = ()
+) -> tuple[Array, ...]:
+    """Apply a function of 1-D arrays without NaN to the valid bars of each row and put the results back in their place.
+
+    Nearly every row is whole, and TA-Lib carries a NaN on to its last value: so a row is tried as it is first. `silent` are
+    the inputs of which a NaN need not show there; they are looked through. Many rows are shared out over threads, for
+    TA-Lib lets others work while it does.
+    """
     if min(windows, default=2) < 2:
         raise ValueError(f"A window needs at least 2 bars, not {min(windows)}.")
     arrays = [np.ascontiguousarray(values, dtype=float) for values in inputs]
@@ -96,12 +113,56 @@ def _by_row(function: Callable, *inputs: Array, outputs: int = 1, windows: tuple
         raise ValueError(f"Inputs must have one shape, not {', '.join(str(array.shape) for array in arrays)}.")
     shape = arrays[0].shape
     rows = [np.atleast_2d(array) for array in arrays]
-    results = tuple(np.full(rows[0].shape, np.nan) for _ in range(outputs))
-    for i in range(rows[0].shape[0]):
-        valid = np.logical_and.reduce([np.isfinite(array[i]) for array in rows])
-        if valid.sum() < 2:
-            continue
-        values = function(*(array[i][valid] for array in rows))
-        for result, column in zip(results, values if outputs > 1 else (values,), strict=True):
-            result[i, valid] = column
+    results = tuple(np.empty(rows[0].shape) for _ in range(outputs))
+    parts = [(rows, results)] if rows[0].size < WORTH_THREADS else _parts(rows, results)
+    if len(parts) == 1:
+        _fill(function, silent, *parts[0])
+    else:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(lambda part: _fill(function, silent, *part), parts))
     return tuple(result.reshape(shape) for result in results)
+
+
+def _parts(rows: list[Array], results: tuple[Array, ...]) -> list[tuple[list[Array], list[Array]]]:
+    """The rows, and what is made of them, in as many parts as there are processors."""
+    count, total = min(len(os.sched_getaffinity(0)), len(rows[0])), len(rows[0])
+    cuts = [(total * i // count, total * (i + 1) // count) for i in range(count)]
+    return [([array[begin:end] for array in rows], [result[begin:end] for result in results]) for begin, end in cuts]
+
+
+def _fill(function: Callable, silent: tuple[int, ...], rows: Sequence[Array], results: Sequence[Array]) -> None:
+    """Compute each row of `results`, a few at a time, while they are near."""
+    if rows[0].shape[1] < 2:
+        for result in results:
+            result.fill(np.nan)
+        return
+    for begin in range(0, len(rows[0]), NEAR_ROWS):
+        near = slice(begin, begin + NEAR_ROWS)
+        inputs, outputs = [array[near] for array in rows], [result[near] for result in results]
+        begins = np.isfinite([array[:, 0] for array in inputs]).all(axis=0)
+        with np.errstate(invalid="ignore", over="ignore"):
+            for which in silent:
+                # The sum of a row is finite where every value is.
+                begins &= np.isfinite(inputs[which].sum(axis=1))
+        for whole, bars, columns in zip(begins.tolist(), zip(*inputs, strict=True), zip(*outputs, strict=True), strict=True):
+            if not (whole and _put(function(*bars), columns)):
+                _fill_torn(function, bars, columns)
+
+
+def _put(values, columns: Sequence[Array], at=slice(None)) -> bool:
+    """Write what a function answered; whether its last value is known."""
+    if len(columns) == 1:
+        columns[0][at] = values
+        return math.isfinite(values[-1])
+    for column, made in zip(columns, values, strict=True):
+        column[at] = made
+    return math.isfinite(values[-1][-1])
+
+
+def _fill_torn(function: Callable, bars: Sequence[Array], columns: Sequence[Array]) -> None:
+    """The same for one row that is not there at some sessions."""
+    for column in columns:
+        column.fill(np.nan)
+    valid = np.logical_and.reduce([np.isfinite(values) for values in bars])
+    if valid.sum() >= 2:
+        _put(function(*(values[valid] for values in bars)), columns, valid)

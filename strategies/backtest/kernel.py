@@ -4,6 +4,7 @@ What it can run it runs exactly; what it cannot (costs with more decimals than 6
 dollars) it leaves to the simulation.
 """
 
+from bisect import bisect_left
 from dataclasses import replace
 from decimal import Decimal
 
@@ -17,8 +18,9 @@ from strategies.backtest.kernel_amounts import costs_of
 from strategies.backtest.kernel_book import DRAFTS, FILLS, TRADE_WIDTH, TRADES
 from strategies.backtest.kernel_codes import CODES
 from strategies.backtest.kernel_entries import Terms
-from strategies.backtest.kernel_loop import SUMMARY, Work, ledgers, play_sets
+from strategies.backtest.kernel_loop import Work, ledgers, play_sets
 from strategies.backtest.kernel_market import market_of
+from strategies.backtest.kernel_record import SUMMARY
 from strategies.backtest.report import benchmark_returns, metrics_of
 from strategies.backtest.result import FILL, TRADE, BacktestResult
 from strategies.backtest.settings import BacktestSettings
@@ -135,7 +137,6 @@ def trade_array(trades: np.ndarray, group_of: np.ndarray, first: int) -> np.ndar
 def _abstained(strategy: Strategy, params: StrategyParams, panel: Panel, first: int, last: int) -> dict[str, int]:
     """How many sessions of the run its warm-up took, by what was missing."""
     needs = strategy.needs(params)
-    lacks = 0
-    while first + lacks <= last and missing(needs, panel, first + lacks):
-        lacks += 1
-    return {kind_of(missing(needs, panel, first)): lacks} if lacks else {}
+    # A warm-up that is over stays over.
+    ready = bisect_left(range(first, last + 1), True, key=lambda t: not missing(needs, panel, t))
+    return {kind_of(missing(needs, panel, first)): ready} if ready else {}

@@ -4,6 +4,7 @@ What `CostModel` says in Decimals is said here in ratios of integers.
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ class Costs(NamedTuple):
     borrow_of: int
 
 
+@lru_cache(maxsize=64)
 def costs_of(model: CostModel) -> Costs | None:
     """The ratios of `model`; None where it has more decimals than can be followed exactly."""
     share, cap = Fraction(model.commission_per_share) * 100, Fraction(model.commission_cap) / MICROS_A_CENT

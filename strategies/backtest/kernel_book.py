@@ -34,13 +34,12 @@ WIDTH = 33
 CASH, EQUITY, WORTH, GROSS, OPEN, WAITING, ORDERS, FILLS, TRADES, DRAFTS, ACTION = range(11)
 STATE = 11
 
-# --- what is told of the account at each close, as doubles
-# The value of its unit in steps of 1e-10 (UNKNOWN once nothing is left) and the highest so far; the inverse of its equity.
-UNIT, PEAK, INVERSE = range(3)
-# The sums of a record: returns, their squares, the deepest fall, the highest equity, exposure; and, once nothing is left, the
-# sessions until then and what was left.
-SUM, SQUARES, DEEPEST, TOP, EXPOSED, SESSIONS, LEFT = range(3, 10)
+# --- what is told of the account at each close, as doubles; see `kernel_record`
+UNIT, PEAK, INVERSE, SUM, SQUARES, DEEPEST, TOP, EXPOSED = range(8)
+# Once nothing is left of it: the sessions until then, and what was left.
+SESSIONS, LEFT = range(8, 10)
 TALLY = 10
+# The value of a unit at the beginning, in steps, and once it has none.
 ONE, UNKNOWN = 1e10, -1e300
 
 # --- the ledgers: the columns of FILL and TRADE, by row of the panel

@@ -16,7 +16,7 @@ from strategies.backtest.broker import LEVERAGE
 from strategies.backtest.entries import DAY_TRADE_SESSIONS
 from strategies.backtest.kernel_amounts import cents, compiled, inlined
 from strategies.backtest.kernel_market import ADV, CLOSE, MARK, VOLATILITY
-from strategies.backtest.kernel_session import drawdown
+from strategies.backtest.kernel_record import drawdown
 from strategies.risk import SHORT_MARGIN, THROTTLE_START
 from strategies.sizing import (
     cash_room,

@@ -6,9 +6,17 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from quant_site.core.stats import FEWEST_TO_ANNUALISE, NO_SPREAD, SESSIONS_PER_YEAR
 from strategies import sizing
-from strategies.backtest import kernel_amounts, kernel_book, kernel_codes, kernel_entries, kernel_market, kernel_session
+from strategies.backtest import (
+    kernel_amounts,
+    kernel_book,
+    kernel_codes,
+    kernel_entries,
+    kernel_market,
+    kernel_record,
+    kernel_rules,
+    kernel_session,
+)
 from strategies.backtest import kernel_book as at
 from strategies.backtest.amounts import MICROS
 from strategies.backtest.book import OPEN as STILL_OPEN
@@ -17,14 +25,18 @@ from strategies.backtest.kernel_book import record_trade
 from strategies.backtest.kernel_cache import cached_with
 from strategies.backtest.kernel_codes import CODES
 from strategies.backtest.kernel_entries import DRAFT, DRAFT_SIDE, DRAFT_STOP, DRAFT_SYSTEM, ROW, place_entries
-from strategies.backtest.kernel_market import BEFORE, CLOSE
-from strategies.backtest.kernel_session import carry, compound, mark, queued, quiet, trade_session
+from strategies.backtest.kernel_market import CLOSE
+from strategies.backtest.kernel_record import open_record, summarise, take_in
+from strategies.backtest.kernel_rules import Plan, adds, glide, leaves
+from strategies.backtest.kernel_session import carry, mark, queued, quiet, trade_session
 from strategies.library import kernels
 from strategies.library.kernels import rounded, units
 
-# The summary of a set; NaN where undefined, as `quant_site.core.stats` defines each.
-SUMMARY = ("trades", "total_return", "sharpe_ratio", "max_drawdown", "win_rate", "profit_factor", "fees", "exposure")
 LEAST_ROWS = 256
+# What the compiled account takes code and constants from.
+SOURCES = (
+    kernel_amounts, kernel_book, kernel_codes, kernel_entries, kernel_market, kernel_record, kernel_rules, kernel_session, kernels, sizing,
+)  # fmt: skip
 
 
 class Work(NamedTuple):
@@ -53,18 +65,17 @@ class Work(NamedTuple):
         )
 
 
-class Plan(NamedTuple):
-    """The numbers of one set beside its arrays; `ready` is the first column at which it may open anything."""
-
-    stop: float
-    add: float
-    most: int
-    holding: int
-    ready: int
-
-
 @cached_with(
-    sys.modules[__name__], kernel_amounts, kernel_book, kernel_codes, kernel_entries, kernel_market, kernel_session, kernels, sizing
+    sys.modules[__name__],
+    kernel_amounts,
+    kernel_book,
+    kernel_codes,
+    kernel_entries,
+    kernel_market,
+    kernel_record,
+    kernel_session,
+    kernels,
+    sizing,
 )
 @njit(nogil=True, error_model="numpy")
 def play_sets(
@@ -85,7 +96,7 @@ def play_sets(
             fills, trades = _longer(fills), _longer(trades)
         closed = work.account[at.TRADES]
         _record_open(market, work, trades)
-        _summarise(work, capital, fills, trades, closed, last - first + 1, summary[s])
+        summarise(work, capital, fills, trades, closed, last - first + 1, summary[s])
         if keep:
             while count + work.account[at.TRADES] > len(kept):
                 kept = _longer(kept)
@@ -109,12 +120,15 @@ def _play(market, terms, costs, capital, entry, leave, score, unit, unit_of, pla
     """Whether the ledgers took it all: in a session each row may fill three times, and close twice."""
     account, book, tally = work.account, work.book, work.tally
     _begin(work)
-    account[at.CASH] = account[at.EQUITY] = capital
-    tally[at.UNIT] = tally[at.PEAK] = at.ONE
-    tally[at.TOP], tally[at.INVERSE] = capital, 1.0 / capital
+    open_record(account, tally, capital)
     rows, record = len(book), curve.shape[1] > 0
+    alone = rows == 1 and not record
     t = first
     while t <= last:
+        if alone and account[at.OPEN] and not account[at.WAITING] and tally[at.SESSIONS] == 0:
+            t = glide(market, costs, account, book[0], tally, leave, unit, unit_of, plan, t, last)
+            if t > last:
+                break
         before = account[at.EQUITY]
         if account[at.OPEN] or account[at.WAITING]:
             if quiet(market, account, book, t):
@@ -126,7 +140,7 @@ def _play(market, terms, costs, capital, entry, leave, score, unit, unit_of, pla
         elif not record:
             t = _next_entry(entry, t, last)
         speaks = _close(market, account, book, entry, leave, unit, unit_of, plan, t)
-        _tally(account, tally, before, t - first + 1)
+        take_in(account, tally, before, t - first + 1)
         if record:
             curve[0, t - first], curve[1, t - first], curve[2, t - first] = account[at.EQUITY], account[at.CASH], account[at.GROSS]
         if speaks:
@@ -156,8 +170,8 @@ def _close(market, account, book, entry, leave, unit, unit_of, plan, t):
             speaks |= entry[row, t] != 0
         else:
             mark(market, account, place, row, t)
-            speaks |= _leaves(place, leave[row, t], plan, t)
-            speaks |= place[at.UNITS] < plan.most and _adds(market, place, unit[unit_of, row, t], plan, row, t)
+            speaks |= leaves(place, leave[row, t], plan, t)
+            speaks |= place[at.UNITS] < plan.most and adds(market, place, unit[unit_of, row, t], plan, row, t)
     account[at.EQUITY] = account[at.CASH] + account[at.WORTH]
     return speaks
 
@@ -186,32 +200,17 @@ def _decide(market, terms, account, book, trades, work, entry, leave, score, uni
             if code != 0 and ready:
                 side, system = (1, code) if code > 0 else (-1, -code)
                 count = _draft(market, work, score, unit, unit_of, plan, count, row, side, system, t)
-        elif _leaves(place, leave[row, t], plan, t):
+        elif leaves(place, leave[row, t], plan, t):
             account[at.DRAFTS] += 1
             if place[at.EXIT_ORDER] == 0:
                 account[at.ORDERS] += 1
                 account[at.WAITING] += 1
                 place[at.EXIT_ORDER], place[at.STOP_ORDER] = account[at.ORDERS], 0
-        elif ready and place[at.UNITS] < plan.most and _adds(market, place, unit[unit_of, row, t], plan, row, t):
+        elif ready and place[at.UNITS] < plan.most and adds(market, place, unit[unit_of, row, t], plan, row, t):
             count = _draft(market, work, score, unit, unit_of, plan, count, row, place[at.SIDE], place[at.SYSTEM], t)
     if count:
         account[at.DRAFTS] += count
         place_entries(market, terms, account, book, trades, work, count, t)
-
-
-@inlined
-def _leaves(place, flags, plan, t):
-    """Whether its system's exit, on its side, or the time says that a trade is over."""
-    bit = (1 if place[at.SIDE] > 0 else 2) << (2 * (place[at.SYSTEM] - 1))
-    return (flags & bit) != 0 or (plan.holding > 0 and t - place[at.ENTRY_AT] + 1 >= plan.holding)
-
-
-@inlined
-def _adds(market, place, distance, plan, row, t):
-    """Whether this close is the first beyond the next unit's level."""
-    last = place[at.LAST_PRICE] / MICROS
-    moved, moved_before = place[at.SIDE] * (market.bars[row, t, CLOSE] - last), place[at.SIDE] * (market.bars[row, t, BEFORE] - last)
-    return distance > 0 and moved >= plan.add * distance and plan.add * distance > moved_before
 
 
 @inlined
@@ -240,61 +239,7 @@ def _ready(market, warm_up):
     return first
 
 
-# --- what a record came to
-
-
-@inlined
-def _tally(account, tally, before, sessions):
-    """Take a session in, until nothing is left of the account."""
-    equity = account[at.EQUITY]
-    if equity != before or equity <= 0:
-        growth = equity * tally[at.INVERSE]
-        compound(account, tally, before, growth)
-        if tally[at.SESSIONS] > 0:
-            return
-        change = growth - 1.0
-        tally[at.SUM] += change
-        tally[at.SQUARES] += change * change
-        tally[at.INVERSE] = 1.0 / equity
-        tally[at.TOP] = max(tally[at.TOP], equity)
-        if equity < tally[at.TOP] * (1.0 + tally[at.DEEPEST]):
-            tally[at.DEEPEST] = equity / tally[at.TOP] - 1.0
-        if equity <= 0:
-            tally[at.SESSIONS], tally[at.LEFT], tally[at.EXPOSED] = sessions, equity, np.nan
-    tally[at.EXPOSED] += account[at.GROSS] * tally[at.INVERSE]
-
-
-@compiled
-def _summarise(work, capital, fills, trades, closed, sessions, summary):
-    account, tally = work.account, work.tally
-    ruined = tally[at.SESSIONS] > 0
-    n = tally[at.SESSIONS] if ruined else float(sessions)
-    end = tally[at.LEFT] if ruined else float(account[at.EQUITY])
-    won, gained, lost, fees = 0, 0, 0, 0
-    for i in range(closed):
-        pnl = trades[i, at.PNL]
-        won += pnl > 0
-        gained += max(pnl, 0)
-        lost -= min(pnl, 0)
-    for i in range(account[at.FILLS]):
-        fees += fills[i, at.FEE]
-    summary[0] = closed
-    summary[1] = end / capital - 1.0 if end >= 0 else np.nan
-    summary[2] = _sharpe(tally[at.SUM], tally[at.SQUARES], n)
-    summary[3] = tally[at.DEEPEST]
-    summary[4] = won / closed if closed else np.nan
-    summary[5] = gained / lost if lost else np.nan
-    summary[6] = fees / 100.0
-    summary[7] = tally[at.EXPOSED] / sessions
-
-
-@compiled
-def _sharpe(total, squares, n):
-    if n < FEWEST_TO_ANNUALISE:
-        return np.nan
-    mean = total / n
-    sd = np.sqrt(max(squares - n * mean * mean, 0.0) / (n - 1))
-    return mean / sd * np.sqrt(SESSIONS_PER_YEAR) if sd >= NO_SPREAD else np.nan
+# --- the ledgers
 
 
 @compiled

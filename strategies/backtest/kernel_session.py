@@ -5,18 +5,13 @@ gapped through, exits and entries at the open; then stops within the day, also t
 orders that found no market expire.
 """
 
-import numpy as np
-
 from strategies.backtest import kernel_book as at
 from strategies.backtest.amounts import MICROS
-from strategies.backtest.kernel_amounts import borrowing, cents, commission, compiled, inlined, product_ratio, worse
+from strategies.backtest.kernel_amounts import borrowing, cents, commission, compiled, inlined, worse
 from strategies.backtest.kernel_book import dividend, enter, record_fill, reduce, split, watch
 from strategies.backtest.kernel_codes import NO_BAR, SPLIT_TO_NOTHING
 from strategies.backtest.kernel_market import DENOMINATOR, HIGH, LOW, MARK, NUMERATOR, OPEN, OPENED, WHEN, WHOSE
 from strategies.backtest.orders import ENTRY, EXIT, STOP
-
-# A quotient of doubles below 1e13 is off by less than 0.01: nearer to a whole number than this it rounds to it.
-SURELY, EXACT_ROUGHLY = 0.49, 1e13
 
 
 @compiled
@@ -237,27 +232,3 @@ def mark(market, account, place, row, t):
     account[at.WORTH] += value
     account[at.GROSS] += abs(value)
     watch(place)
-
-
-@inlined
-def compound(account, tally, before, growth):
-    """The value of the account's unit after a session that took `before` cents to its equity; `growth` is about their ratio.
-
-    It is a whole number of steps, kept as a double.
-    """
-    if before <= 0 or tally[at.UNIT] == at.UNKNOWN:
-        tally[at.UNIT] = at.UNKNOWN
-        return
-    rough = tally[at.UNIT] * growth
-    whole = np.rint(rough)
-    if abs(rough - whole) > SURELY or abs(rough) > EXACT_ROUGHLY:
-        whole = float(product_ratio(np.int64(tally[at.UNIT]), account[at.EQUITY], before))
-    tally[at.UNIT], tally[at.PEAK] = whole, max(tally[at.PEAK], whole)
-
-
-@compiled
-def drawdown(tally):
-    """Distance of the unit's value from its peak, ≤ 0, to six decimals."""
-    if tally[at.UNIT] == at.UNKNOWN:
-        return 0.0
-    return (product_ratio(np.int64(tally[at.UNIT]), MICROS, np.int64(tally[at.PEAK])) - MICROS) / MICROS
