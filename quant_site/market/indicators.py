@@ -8,6 +8,7 @@ own bars and the value is NaN at the gap only. NaN too where the window is not f
 Windows are numbers of bars, at least 2.
 """
 
+import inspect
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -17,24 +18,29 @@ import numpy as np
 import talib
 
 Array = np.ndarray
+# Each of TA-Lib's functions is wrapped in a look for pandas and polars, which costs as much as a short average.
+ADX, ATR, BBANDS, EMA, MACD, MAX, MIN, RSI, SMA, STOCH, SUM = (
+    inspect.unwrap(getattr(talib, name)) for name in ("ADX", "ATR", "BBANDS", "EMA", "MACD", "MAX", "MIN", "RSI", "SMA", "STOCH", "SUM")
+)
 # Fewer values than these are computed sooner than threads are started.
 WORTH_THREADS = 250_000
-NEAR_ROWS = 16
+# Rows that are looked through for gaps at once: what one call of NumPy costs is shared by so many.
+LOOKED_THROUGH = 256
 
 
 def sma(values: Array, n: int) -> Array:
     """Mean of the last `n` values."""
-    return _by_row(lambda x: talib.SMA(x, n), values, windows=(n,))[0]
+    return _by_row(lambda x: SMA(x, n), values, windows=(n,))[0]
 
 
 def ema(values: Array, n: int) -> Array:
     """Exponential mean with weight 2 / (n + 1), started with the mean of the first `n` values."""
-    return _by_row(lambda x: talib.EMA(x, n), values, windows=(n,))[0]
+    return _by_row(lambda x: EMA(x, n), values, windows=(n,))[0]
 
 
 def bollinger(close: Array, n: int = 20, k: float = 2.0) -> tuple[Array, Array, Array]:
     """(lower, middle, upper): the mean of `n` closes and `k` population standard deviations (ddof 0) of the same closes around it."""
-    upper, middle, lower = _by_row(lambda x: talib.BBANDS(x, n, k, k, talib.MA_Type.SMA), close, outputs=3, windows=(n,))
+    upper, middle, lower = _by_row(lambda x: BBANDS(x, n, k, k, talib.MA_Type.SMA), close, outputs=3, windows=(n,))
     return lower, middle, upper
 
 
@@ -42,11 +48,11 @@ def rsi(close: Array, n: int = 14) -> Array:
     """Wilder's relative strength index, 0 to 100. Undefined while no close of the window differs from another."""
 
     def row(x):
-        values = talib.RSI(x, n)
+        values = RSI(x, n)
         # TA-Lib answers 0 for 0/0, which would read as "fell every day".
         if np.fmin.reduce(values) == 0:
             flat = np.zeros(len(x), dtype=bool)
-            flat[n:] = talib.MAX(x, n + 1)[n:] == talib.MIN(x, n + 1)[n:]
+            flat[n:] = MAX(x, n + 1)[n:] == MIN(x, n + 1)[n:]
             values[flat & (values == 0)] = np.nan
         return values
 
@@ -55,21 +61,21 @@ def rsi(close: Array, n: int = 14) -> Array:
 
 def macd(close: Array, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Array, Array, Array]:
     """(line, signal, histogram): EMA(fast) − EMA(slow), its EMA, and their difference; both EMAs start at bar `slow`."""
-    return _by_row(lambda x: talib.MACD(x, fast, slow, signal), close, outputs=3, windows=(fast, slow, signal))
+    return _by_row(lambda x: MACD(x, fast, slow, signal), close, outputs=3, windows=(fast, slow, signal))
 
 
 def stochastic(high: Array, low: Array, close: Array, n: int = 14, smooth: int = 3, signal: int = 3) -> tuple[Array, Array]:
     """(%K, %D) of the slow stochastic, 0 to 100. Undefined where the range of `n` bars is zero."""
 
     def row(h, lo, c):
-        k, d = talib.STOCH(h, lo, c, n, smooth, 0, signal, 0)
+        k, d = STOCH(h, lo, c, n, smooth, 0, signal, 0)
         if not (h == lo).any():
             return k, d
         # TA-Lib answers 0 for 0/0 here too.
         flat = np.zeros(len(c))
-        flat[n - 1 :] = talib.MAX(h, n)[n - 1 :] == talib.MIN(lo, n)[n - 1 :]
-        k[talib.SUM(flat, smooth) > 0] = np.nan
-        d[talib.SUM(flat, smooth + signal - 1) > 0] = np.nan
+        flat[n - 1 :] = MAX(h, n)[n - 1 :] == MIN(lo, n)[n - 1 :]
+        k[SUM(flat, smooth) > 0] = np.nan
+        d[SUM(flat, smooth + signal - 1) > 0] = np.nan
         return k, d
 
     return _by_row(row, high, low, close, outputs=2, windows=(n, smooth, signal), silent=(0, 1, 2))
@@ -77,12 +83,12 @@ def stochastic(high: Array, low: Array, close: Array, n: int = 14, smooth: int =
 
 def atr(high: Array, low: Array, close: Array, n: int = 14) -> Array:
     """Average true range with Wilder's smoothing, started with the mean of the first `n` true ranges; price units."""
-    return _by_row(lambda h, lo, c: talib.ATR(h, lo, c, n), high, low, close, windows=(n,), silent=(2,))[0]
+    return _by_row(lambda h, lo, c: ATR(h, lo, c, n), high, low, close, windows=(n,), silent=(2,))[0]
 
 
 def adx(high: Array, low: Array, close: Array, n: int = 14) -> Array:
     """Wilder's average directional index, 0 to 100: the strength of a trend, whichever its direction."""
-    return _by_row(lambda h, lo, c: talib.ADX(h, lo, c, n), high, low, close, windows=(n,), silent=(0, 1, 2))[0]
+    return _by_row(lambda h, lo, c: ADX(h, lo, c, n), high, low, close, windows=(n,), silent=(0, 1, 2))[0]
 
 
 def volume_ratio(volume: Array, n: int = 20) -> Array:
@@ -90,7 +96,7 @@ def volume_ratio(volume: Array, n: int = 20) -> Array:
 
     def row(v):
         ratio = np.full(len(v), np.nan)
-        before = talib.SMA(v, n)[:-1]
+        before = SMA(v, n)[:-1]
         np.divide(v[1:], before, out=ratio[1:], where=before > 0)
         return ratio
 
@@ -131,19 +137,19 @@ def _parts(rows: list[Array], results: tuple[Array, ...]) -> list[tuple[list[Arr
 
 
 def _fill(function: Callable, silent: tuple[int, ...], rows: Sequence[Array], results: Sequence[Array]) -> None:
-    """Compute each row of `results`, a few at a time, while they are near."""
+    """Compute each row of `results`."""
     if rows[0].shape[1] < 2:
         for result in results:
             result.fill(np.nan)
         return
-    for begin in range(0, len(rows[0]), NEAR_ROWS):
-        near = slice(begin, begin + NEAR_ROWS)
-        inputs, outputs = [array[near] for array in rows], [result[near] for result in results]
+    for begin in range(0, len(rows[0]), LOOKED_THROUGH):
+        some = slice(begin, begin + LOOKED_THROUGH)
+        inputs, outputs = [array[some] for array in rows], [result[some] for result in results]
         begins = np.isfinite([array[:, 0] for array in inputs]).all(axis=0)
         with np.errstate(invalid="ignore", over="ignore"):
             for which in silent:
                 # The sum of a row is finite where every value is.
-                begins &= np.isfinite(inputs[which].sum(axis=1))
+                begins &= np.isfinite(np.einsum("ij->i", inputs[which]))
         for whole, bars, columns in zip(begins.tolist(), zip(*inputs, strict=True), zip(*outputs, strict=True), strict=True):
             if not (whole and _put(function(*bars), columns)):
                 _fill_torn(function, bars, columns)

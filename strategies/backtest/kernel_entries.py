@@ -7,7 +7,6 @@ passes begin with the account as it is at the close, and each proposal sees what
 from typing import NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 
 from strategies.backtest import kernel_book as at
 from strategies.backtest import kernel_codes as codes
@@ -184,8 +183,8 @@ def _known(value):
     return np.isfinite(value) and value > 0
 
 
-@register_jitable
-def _throttle(depth: float, limit: float) -> float:
+@compiled
+def _throttle(depth, limit):
     """1 down to a drawdown of 5 %, then falling linearly to 0 at the account's limit."""
     if depth <= THROTTLE_START:
         return 1.0

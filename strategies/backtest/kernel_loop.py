@@ -65,18 +65,7 @@ class Work(NamedTuple):
         )
 
 
-@cached_with(
-    sys.modules[__name__],
-    kernel_amounts,
-    kernel_book,
-    kernel_codes,
-    kernel_entries,
-    kernel_market,
-    kernel_record,
-    kernel_session,
-    kernels,
-    sizing,
-)
+@cached_with(sys.modules[__name__], *SOURCES)
 @njit(nogil=True, error_model="numpy")
 def play_sets(
     market, terms, costs, capital, entry, leave, score, unit, unit_of, stop, add, most, holding, warm_up, first, last, work, curve,
@@ -84,7 +73,7 @@ def play_sets(
 ):  # fmt: skip
     """Play each set of rules over the columns `first` to `last`. Answers the ledgers of the last set, and the trades of all.
 
-    `curve` (3, L) takes equity, cash and gross value in cents; `kept` (K, 1 + at.TRADE_WIDTH) the trades of every set after its
+    `curve` (3, L) takes equity, cash and gross value in cents; `kept` (K, 1 + TRADE_WIDTH) the trades of every set after its
     number; empty, they are left out. `summary` (S, len(SUMMARY)) takes what each set came to.
     """
     keep, count = len(kept) > 0, 0

@@ -14,19 +14,26 @@ from strategies.backtest.kernel_market import DENOMINATOR, HIGH, LOW, MARK, NUME
 from strategies.backtest.orders import ENTRY, EXIT, STOP
 
 
-@compiled
+@inlined
 def trade_session(market, costs, account, book, fills, trades, refused, queue, t):
-    """Column t from before its open to after its close; answers nothing new where nothing works and nothing is held."""
-    _borrow(market, costs, book, t)
-    _act(market, account, book, trades, refused, t)
-    _charge(account, book)
-    _at_open(market, costs, account, book, fills, queue, t)
-    _settle(market, account, book, trades, t)
-    _protect(market, account, book)
-    _within_day(market, costs, account, book, fills, queue, t)
-    _settle(market, account, book, trades, t)
-    _expire(market, account, book, refused)
-    _protect(market, account, book)
+    """Column t from before its open to after its close."""
+    if _acts(market, account, t):
+        _before_open(market, costs, account, book, trades, refused, t)
+    else:
+        carry(market, costs, account, book, t)
+    _at_open(market, costs, account, book, fills, trades, queue, t)
+    stops = False
+    for row in range(len(book)):
+        stops |= book[row, at.STOP_ORDER] != 0
+    if stops:
+        _within_day(market, costs, account, book, fills, trades, queue, t)
+    if account[at.WAITING] != 0:
+        _expire(market.by_name, account, book, refused)
+
+
+@inlined
+def _acts(market, account, t):
+    return account[at.ACTION] < len(market.actions) and market.actions[account[at.ACTION], WHEN] <= t
 
 
 @inlined
@@ -34,7 +41,7 @@ def quiet(market, account, book, t):
     """Whether column t brings nothing but prices: no order waits for the open, no stop is reached, nothing is split or paid."""
     if account[at.WAITING] != 0:
         return False
-    if account[at.ACTION] < len(market.actions) and market.actions[account[at.ACTION], WHEN] <= t:
+    if _acts(market, account, t):
         return False
     stopped = False
     for row in range(len(book)):
@@ -45,22 +52,24 @@ def quiet(market, account, book, t):
 # --- the parts of a session
 
 
-@compiled
-def _borrow(market, costs, book, t):
-    """The fee of shares that were short overnight, on their worth at the last close."""
+@inlined
+def carry(market, costs, account, book, t):
+    """What a night without corporate actions costs: the fee of shares that are short, on their worth at the last close."""
     for row in range(len(book)):
         place = book[row]
         if place[at.QTY] < 0:
-            place[at.OWED] = borrowing(costs, -place[at.QTY] * market.micros[row, t - 1, MARK])
+            _pay(account, place, borrowing(costs, -place[at.QTY] * market.micros[row, t - 1, MARK]))
 
 
 @compiled
-def _charge(account, book):
-    """Fees of what is still held; a split may have left nothing."""
+def _before_open(market, costs, account, book, trades, refused, t):
+    """The same with corporate actions: the fee is for what was short overnight, of what is still held then."""
+    for row in range(len(book)):
+        book[row, at.OWED] = borrowing(costs, max(0, -book[row, at.QTY]) * market.micros[row, t - 1, MARK])
+    _act(market, account, book, trades, refused, t)
     for row in range(len(book)):
         if book[row, at.QTY] != 0:
             _pay(account, book[row], book[row, at.OWED])
-        book[row, at.OWED] = 0
 
 
 @inlined
@@ -72,7 +81,7 @@ def _pay(account, place, fee):
 @compiled
 def _act(market, account, book, trades, refused, t):
     """Splits and dividends of what is held or ordered; those of sessions that were passed over touch nothing."""
-    while account[at.ACTION] < len(market.actions) and market.actions[account[at.ACTION], WHEN] <= t:
+    while _acts(market, account, t):
         action = market.actions[account[at.ACTION]]
         account[at.ACTION] += 1
         row, numerator, denominator = action[WHOSE], action[NUMERATOR], action[DENOMINATOR]
@@ -87,27 +96,30 @@ def _act(market, account, book, trades, refused, t):
 
 
 @compiled
-def _at_open(market, costs, account, book, fills, queue, t):
+def _at_open(market, costs, account, book, fills, trades, queue, t):
     """Stops the market gapped through, then exits, each in the order they were placed, then entries by name."""
     count = 0
     for row in range(len(book)):
         if book[row, at.STOP_ORDER] != 0 and market.micros[row, t, OPENED] != 0 and _beyond(market.bars[row, t, OPEN], book[row]):
             count = queued(queue, count, book, row, at.STOP_ORDER)
     for i in range(count):
-        _fill_out(market, costs, account, book, fills, t, queue[i], market.micros[queue[i], t, OPENED], STOP)
+        row = queue[i]
+        _fill_out(costs, account, book[row], fills, t, row, market.micros[row, t, OPENED], STOP)
     count = 0
     for row in range(len(book)):
         if book[row, at.EXIT_ORDER] != 0 and market.micros[row, t, OPENED] != 0:
             count = queued(queue, count, book, row, at.EXIT_ORDER)
     for i in range(count):
-        _fill_out(market, costs, account, book, fills, t, queue[i], market.micros[queue[i], t, OPENED], EXIT)
+        row = queue[i]
+        _fill_out(costs, account, book[row], fills, t, row, market.micros[row, t, OPENED], EXIT)
     for row in market.by_name:
         if book[row, at.IN_SIDE] != 0 and market.micros[row, t, OPENED] != 0:
-            _fill_in(market, costs, account, book, fills, t, row)
+            _fill_in(costs, account, book[row], fills, t, row, market.micros[row, t, OPENED])
+    _settle(market.by_name, account, book, trades, t)
 
 
 @compiled
-def _within_day(market, costs, account, book, fills, queue, t):
+def _within_day(market, costs, account, book, fills, trades, queue, t):
     """Stops within the range, at their level or at the open where the market was through it by then."""
     count = 0
     for row in range(len(book)):
@@ -116,13 +128,15 @@ def _within_day(market, costs, account, book, fills, queue, t):
     for i in range(count):
         row = queue[i]
         level = market.micros[row, t, OPENED] if _beyond(market.bars[row, t, OPEN], book[row]) else book[row, at.STOP_PRICE]
-        _fill_out(market, costs, account, book, fills, t, row, level, STOP)
+        _fill_out(costs, account, book[row], fills, t, row, level, STOP)
+    if count:
+        _settle(market.by_name, account, book, trades, t)
 
 
 @compiled
-def _settle(market, account, book, trades, t):
-    """Book what filled, by name, purchases first."""
-    for row in market.by_name:
+def _settle(by_name, account, book, trades, t):
+    """Book what filled, by name, purchases first; a position with a level that is not on its way out then has a stop."""
+    for row in by_name:
         place = book[row]
         if place[at.FILLED_PRICE] != 0 and place[at.IN_SIDE] > 0:
             enter(account, place, t)
@@ -130,12 +144,7 @@ def _settle(market, account, book, trades, t):
             reduce(account, trades, place, t, row)
         if place[at.FILLED_PRICE] != 0:
             enter(account, place, t)
-
-
-@compiled
-def _protect(market, account, book):
-    """A working stop for every position that has a level and is not on its way out."""
-    for row in market.by_name:
+    for row in by_name:
         place = book[row]
         if place[at.QTY] != 0 and place[at.EXIT_ORDER] == 0 and place[at.STOP_ORDER] == 0 and place[at.STOP_PRICE] > 0:
             account[at.ORDERS] += 1
@@ -143,9 +152,9 @@ def _protect(market, account, book):
 
 
 @compiled
-def _expire(market, account, book, refused):
+def _expire(by_name, account, book, refused):
     """Entries without a bar end; exits without one are placed again."""
-    for row in market.by_name:
+    for row in by_name:
         place = book[row]
         if place[at.IN_SIDE] != 0:
             _withdraw(account, place, refused, NO_BAR)
@@ -188,9 +197,8 @@ def _reached(market, place, row, t):
 
 
 @compiled
-def _fill_out(market, costs, account, book, fills, t, row, level, purpose):
+def _fill_out(costs, account, place, fills, t, row, level, purpose):
     """Close all that is held of a row at `level`, less costs."""
-    place = book[row]
     side, quantity = -place[at.SIDE], abs(place[at.QTY])
     price = worse(costs, level, side)
     fee = commission(costs, quantity, price)
@@ -200,11 +208,10 @@ def _fill_out(market, costs, account, book, fills, t, row, level, purpose):
 
 
 @compiled
-def _fill_in(market, costs, account, book, fills, t, row):
+def _fill_in(costs, account, place, fills, t, row, opened):
     """Fill the entering order of a row at the open."""
-    place = book[row]
     side, quantity = place[at.IN_SIDE], place[at.IN_QTY]
-    price = worse(costs, market.micros[row, t, OPENED], side)
+    price = worse(costs, opened, side)
     fee = commission(costs, quantity, price)
     account[at.CASH] -= side * cents(quantity * price) + fee
     account[at.WAITING] -= 1
@@ -213,15 +220,6 @@ def _fill_in(market, costs, account, book, fills, t, row):
 
 
 # --- the close
-
-
-@inlined
-def carry(market, costs, account, book, t):
-    """What a session without events costs: the fee of what is short."""
-    for row in range(len(book)):
-        place = book[row]
-        if place[at.QTY] < 0:
-            _pay(account, place, borrowing(costs, -place[at.QTY] * market.micros[row, t - 1, MARK]))
 
 
 @inlined

@@ -1,0 +1,1 @@
+"""Measurements beside other libraries. Never part of a test: a machine is never twice the same."""
