@@ -85,7 +85,7 @@ class RiskContext:
     @property
     def gross(self) -> float:
         """Σ |notional| of shares, and what options can lose."""
-        shares = (symbol for symbol in {*self.exposures, *self.pending} if is_share(symbol))
+        shares = (symbol for symbol in sorted({*self.exposures, *self.pending}) if is_share(symbol))
         return sum(abs(self.net(symbol)) for symbol in shares) + sum(self._option_risk.values())
 
     @property

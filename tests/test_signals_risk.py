@@ -1,8 +1,12 @@
 """Risk checks over a frozen context: each limit stops exactly what breaks it, and closing always passes."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +16,8 @@ from quant_site.core.types import Direction
 from strategies.base import Draft, Leg
 from strategies.risk import ENTRY_CHECKS, Proposal, ProposedLeg, RiskContext, RiskLimits, assess
 from strategies.sizing import size_entry
+
+ROOT = Path(__file__).resolve().parent.parent
 
 SESSION = date(2019, 3, 8)
 LIMITS = RiskLimits(0.20, 1.0, 0.20, 0.01, 0.01, 3, True)
@@ -154,3 +160,27 @@ def test_whatever_is_sized_passes_every_check_it_was_sized_for(price, stop, sigm
 @pytest.mark.parametrize("check", ENTRY_CHECKS)
 def test_every_check_is_triggered_by_some_case_above(check):
     assert any(check(proposal, replace(CONTEXT, **change)) for change, proposal, _ in CASES)
+
+
+GROSS = """
+from datetime import date
+from decimal import Decimal as D
+from strategies.risk import RiskContext, RiskLimits
+limits = RiskLimits(0.2, 1.0, 0.2, 0.01, 0.01, 3, True)
+held = {f"S{i}": D(i * 7919 % 9973) / 100 + D("0.01") for i in range(40)}
+context = RiskContext("A", date(2020, 1, 2), D(1), D(1), 0.0, limits, held, {}, 0, {}, {}, {}, {}, frozenset())
+print(repr(context.gross))
+"""
+
+
+def gross_of_a_process(hash_seed: int) -> str:
+    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
+    ran = subprocess.run([sys.executable, "-c", GROSS], cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    return ran.stdout.strip()
+
+
+def test_gross_exposure_is_the_same_to_its_last_digit_in_every_process():
+    """A sum of floats in the order of a set follows the process's hash seed, and with it which limit a refusal names."""
+    answers = {gross_of_a_process(seed) for seed in range(6)}
+    assert len(answers) == 1
+    assert float(answers.pop()) > 1000
