@@ -18,6 +18,8 @@ OCC = re.compile(r"([A-Z][A-Z0-9.]{0,5})(\d{6})([CP])(\d{8})")
 # Exercised at expiry only and settled in cash; options on everything else are American and deliver shares.
 EUROPEAN_ROOTS = frozenset({"SPX", "XSP", "VIX", "NDX", "RUT"})
 
+# Listed options begin in 1973, so a two-digit year from 70 on is of the last century.
+FIRST_YEAR = 1970
 # Options on a tenth of an index, priced off the index itself.
 TENTHS = {"XSP": "SPX"}
 
@@ -33,7 +35,10 @@ class OptionContract:
 
     @property
     def symbol(self) -> str:
-        """The OCC symbol; raises `InvalidInput` for a strike that is not a positive multiple of a tenth of a cent."""
+        """The OCC symbol; raises `InvalidInput` for a strike that is not a positive multiple of a tenth of a cent, and for an
+        expiry whose two-digit year would stand for another."""
+        if not FIRST_YEAR <= self.expiry.year < FIRST_YEAR + 100:
+            raise InvalidInput("bad_expiry", f"{self.expiry} is no expiry: use years {FIRST_YEAR} to {FIRST_YEAR + 99}.")
         thousandths = self.strike * 1000
         if thousandths != thousandths.to_integral_value() or not 0 < thousandths < 10**8:
             raise InvalidInput("bad_strike", f"{self.strike} is no strike: use 0.001 to 99999.999 in steps of 0.001.")
@@ -49,6 +54,10 @@ class OptionContract:
         return max(0.0, spot - strike if self.right == "C" else strike - spot)
 
 
+def _year(two_digits: int) -> int:
+    return FIRST_YEAR + (two_digits - FIRST_YEAR) % 100
+
+
 @lru_cache(maxsize=65536)
 def parse_contract(symbol: str) -> OptionContract | None:
     """The contract behind an OCC symbol; None for the symbol of anything else."""
@@ -57,7 +66,7 @@ def parse_contract(symbol: str) -> OptionContract | None:
         return None
     root, day, right, strike = found.groups()
     try:
-        expiry = date(2000 + int(day[:2]), int(day[2:4]), int(day[4:]))
+        expiry = date(_year(int(day[:2])), int(day[2:4]), int(day[4:]))
     except ValueError:
         return None
     return OptionContract(root, expiry, right, Decimal(int(strike)) / 1000)
