@@ -11,12 +11,22 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
+from numba.extending import register_jitable
+
 from quant_site.core.types import Direction
 from quant_site.market.options.contracts import multiplier_of, parse_contract
 from strategies.margin import margins, uncovered
 
 THROTTLE_START = 0.05
 SHORT_MARGIN = 0.5
+
+
+@register_jitable
+def drawdown_throttle(depth: float, limit: float) -> float:
+    """1 down to a drawdown of 5 %, then falling linearly to 0 at the account's limit; the compiled backtest compiles it too."""
+    if depth <= THROTTLE_START:
+        return 1.0
+    return max(0.0, (limit - depth) / (limit - THROTTLE_START)) if limit > THROTTLE_START else 0.0
 
 
 @dataclass(frozen=True)
@@ -99,11 +109,8 @@ class RiskContext:
 
     @property
     def throttle(self) -> float:
-        """1 down to a drawdown of 5 %, then falling linearly to 0 at the account's limit."""
-        depth, limit = -self.drawdown, self.limits.max_drawdown_pct
-        if depth <= THROTTLE_START:
-            return 1.0
-        return max(0.0, (limit - depth) / (limit - THROTTLE_START)) if limit > THROTTLE_START else 0.0
+        """What a drawdown leaves of the size of new trades, 0 to 1."""
+        return drawdown_throttle(-self.drawdown, self.limits.max_drawdown_pct)
 
     def with_entry(self, proposal: "Proposal") -> "RiskContext":
         """The context in which `proposal` is on its way too."""

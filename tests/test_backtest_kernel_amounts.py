@@ -15,9 +15,10 @@ from numba import njit
 
 from quant_site.core.types import Side
 from quant_site.market.execution import CostModel
+from strategies import risk
 from strategies.backtest import kernel_amounts as amounts
 from strategies.backtest import kernel_book as at
-from strategies.backtest import kernel_entries, kernel_record
+from strategies.backtest import kernel_record
 from strategies.backtest.kernel_cache import SourceCache, cached_with
 from strategies.backtest.kernel_loop import SOURCES, play_sets
 from strategies.library import kernels
@@ -38,7 +39,7 @@ def called(function):
 
 half_even, product_ratio = called(amounts.half_even), called(amounts.product_ratio)
 commission, worse, borrowing = called(amounts.commission), called(amounts.worse), called(amounts.borrowing)
-restated, rounded, throttle = called(amounts.restated), called(kernels.rounded), called(kernel_entries._throttle)
+restated, rounded, throttle = called(amounts.restated), called(kernels.rounded), called(risk.drawdown_throttle)
 drawdown = called(kernel_record.drawdown)
 
 

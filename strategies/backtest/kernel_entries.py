@@ -16,7 +16,7 @@ from strategies.backtest.entries import DAY_TRADE_SESSIONS
 from strategies.backtest.kernel_amounts import cents, compiled, inlined
 from strategies.backtest.kernel_market import ADV, CLOSE, MARK, VOLATILITY
 from strategies.backtest.kernel_record import drawdown
-from strategies.risk import SHORT_MARGIN, THROTTLE_START
+from strategies.risk import SHORT_MARGIN, drawdown_throttle
 from strategies.sizing import (
     cash_room,
     gross_room,
@@ -56,7 +56,7 @@ def place_entries(market, terms, account, book, trades, work, count, t):
     """Size, check and order the first `count` drafts, which are by name; their scores rank them."""
     refused, queue, drafts, scores, chain = work.refused, work.queue, work.drafts, work.scores, work.chain
     depth = -drawdown(work.tally)
-    throttle = _throttle(depth, terms.max_drawdown)
+    throttle = drawdown_throttle(depth, terms.max_drawdown)
     for i in range(count):
         _ranked(queue, scores, i)
     taken, coming = _begin(chain)
@@ -181,14 +181,6 @@ def _order(market, account, book, refused, draft, t):
 @compiled
 def _known(value):
     return np.isfinite(value) and value > 0
-
-
-@compiled
-def _throttle(depth, limit):
-    """1 down to a drawdown of 5 %, then falling linearly to 0 at the account's limit."""
-    if depth <= THROTTLE_START:
-        return 1.0
-    return max(0.0, (limit - depth) / (limit - THROTTLE_START)) if limit > THROTTLE_START else 0.0
 
 
 @compiled

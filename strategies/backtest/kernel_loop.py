@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from strategies import sizing
+from strategies import risk, sizing
 from strategies.backtest import (
     kernel_amounts,
     kernel_book,
@@ -35,7 +35,8 @@ from strategies.library.kernels import rounded, units
 LEAST_ROWS = 256
 # What the compiled account takes code and constants from.
 SOURCES = (
-    kernel_amounts, kernel_book, kernel_codes, kernel_entries, kernel_market, kernel_record, kernel_rules, kernel_session, kernels, sizing,
+    kernel_amounts, kernel_book, kernel_codes, kernel_entries, kernel_market, kernel_record, kernel_rules, kernel_session, kernels, risk,
+    sizing,
 )  # fmt: skip
 
 
