@@ -24,8 +24,8 @@ from strategies.backtest.settings import BacktestSettings
 from strategies.backtest.simulator import Simulation
 from strategies.base import Draft, Holding, Strategy, StrategyParams
 from strategies.drafts import draft_to_json
-from strategies.engine import missing
 from strategies.features import features
+from strategies.readiness import missing
 
 # Sessions before each cut that are decided again: a centred window shows in the last ones only.
 BEFORE = 12

@@ -13,12 +13,13 @@ from quant_site.core.types import Direction
 from quant_site.market.panel import Panel
 from quant_site.market.selectors import panel_load, universe_symbols
 from strategies import selectors, services
-from strategies.base import Draft, Holding, Needs, StrategyParams
+from strategies.base import Holding, StrategyParams
 from strategies.base import Strategy as Implementation
 from strategies.drafts import draft_to_json
 from strategies.features import features
 from strategies.models import ParameterVersion, Strategy, StrategyRun
 from strategies.parameters import account_overrides, implementation, merged_params
+from strategies.readiness import check_one_per_trade, missing
 from strategies.registry import REGISTRY
 
 logger = logging.getLogger(__name__)
@@ -140,29 +141,6 @@ class StrategyEngine:
             drafts = [draft for draft in drafts if draft.direction is Direction.CLOSE]
         check_one_per_trade(drafts)
         run.output = [draft_to_json(draft) for draft in drafts]
-
-
-def missing(needs: Needs, panel: Panel, t: int) -> str:
-    """What lacks before a strategy can decide at column t, and how to get it; empty where nothing does."""
-    rows = [panel.row(symbol) for symbol in needs.among if symbol in panel] if needs.among else slice(None)
-    ready = int((features.bar_counts(panel)[rows, t] >= needs.sessions).sum())
-    if ready >= needs.symbols:
-        return ""
-    many = f"{needs.symbols} symbol{'s' if needs.symbols != 1 else ''}"
-    of = f"of {', '.join(needs.among)} " if needs.among else ""
-    have = f"{ready} have them" if needs.among else f"{ready} of {len(panel.symbols)} have them"
-    return (
-        f"Needs {needs.sessions} sessions of history of {many} {of}by {panel.sessions[t]}; "
-        f"{have}. Import earlier bars: manage.py import_bars PATH."
-    )
-
-
-def check_one_per_trade(drafts: Sequence[Draft]) -> None:
-    """A strategy proposes at most one thing for a trade in a session; two are a defect."""
-    groups = [draft.group for draft in drafts]
-    if len(groups) != len(set(groups)):
-        twice = sorted({group for group in groups if groups.count(group) > 1})
-        raise Conflict("two_drafts", f"More than one draft for {', '.join(twice)} in one session.", groups=twice)
 
 
 def universe_panel(account=None) -> Panel:

@@ -17,8 +17,8 @@ from unfold.widgets import (
 from quant_site.core.errors import InvalidInput
 from strategies.labels import parameter_label, unit_label
 from strategies.models import Strategy
-from strategies.parameters import effective_params, house_overrides, implementation, parse_params
-from strategies.schema import ParameterRow, parameter_rows
+from strategies.parameters import effective_params, house_overrides, implementation
+from strategies.schema import ParameterRow, parameter_rows, parse_params
 from strategies.services import active_version
 
 PREFIX = "param_"

@@ -2,10 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import lru_cache
-
-from pydantic import ValidationError
 
 from quant_site.core.errors import InvalidInput
 from quant_site.core.rows import rows_read
@@ -13,6 +10,7 @@ from strategies.base import Strategy, StrategyParams
 from strategies.models import ParameterVersion
 from strategies.models import Strategy as StrategyRow
 from strategies.registry import REGISTRY
+from strategies.schema import parse_params
 
 
 def implementation(row: StrategyRow, registry: Mapping[str, Strategy] = REGISTRY) -> Strategy:
@@ -22,38 +20,6 @@ def implementation(row: StrategyRow, registry: Mapping[str, Strategy] = REGISTRY
     except KeyError:
         why = row.disabled_reason or "It has no implementation."
         raise InvalidInput("not_implemented", f"{row.name} cannot run yet. {why}", strategy=row.key) from None
-
-
-def parse_params(strategy: Strategy, overrides: Mapping) -> StrategyParams:
-    """The defaults of `strategy` with `overrides`, checked.
-
-    Raises `InvalidInput`: "unknown_parameter" for a name it does not have, with the nearest one it has, and
-    "invalid_parameter" for a value out of its range. `details["fields"]` maps each name to what is wrong with it.
-    """
-    fields = strategy.Params.model_fields
-    unknown = {name: _did_you_mean(str(name), fields) for name in overrides if name not in fields}
-    if unknown:
-        message = f"{strategy.name}: {' '.join(unknown.values())}"
-        raise InvalidInput("unknown_parameter", message, fields=unknown, known=sorted(fields))
-    # Pydantic would take True for 1.
-    switches = [name for name, value in overrides.items() if isinstance(value, bool) and fields[name].annotation is not bool]
-    if switches:
-        raise _invalid(strategy, dict.fromkeys(switches, "Input should be a number"))
-    try:
-        return strategy.Params(**overrides)
-    except ValidationError as error:
-        wrong = {".".join(map(str, item["loc"])) or "parameters": item["msg"] for item in error.errors()}
-        raise _invalid(strategy, wrong) from error
-
-
-def _invalid(strategy: Strategy, fields: dict[str, str]) -> InvalidInput:
-    wrong = "; ".join(f"{name}: {message}" for name, message in fields.items())
-    return InvalidInput("invalid_parameter", f"{strategy.name}: {wrong}.", fields=fields)
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f"There is no parameter {name!r}" + (f": did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}.")
 
 
 @lru_cache(maxsize=512)

@@ -11,7 +11,8 @@ from quant_site.core.rows import objects_read, rows_read
 from quant_site.core.services import audit_record, event_publish
 from strategies.catalogue import CATALOGUE, Entry
 from strategies.models import AccountStrategy, ParameterVersion, Strategy
-from strategies.parameters import account_overrides, house_overrides, implementation, parse_params
+from strategies.parameters import account_overrides, house_overrides, implementation
+from strategies.schema import parse_params
 from strategies.selectors import scope_of
 
 

@@ -18,8 +18,8 @@ from strategies.drafts import draft_from_json
 from strategies.engine import StrategyEngine, universe_panel
 from strategies.features import FeatureCache
 from strategies.models import StrategyRun
-from strategies.parameters import parse_params
 from strategies.registry import REGISTRY
+from strategies.schema import parse_params
 from strategies.selectors import strategy_by_key
 from strategies.services import strategies_seed, strategy_toggle, version_create
 from tests.support_strategies import bundled_panel, holding_of, random_panel, strategy_gone

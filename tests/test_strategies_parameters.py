@@ -7,8 +7,9 @@ from quant_site.core.errors import InvalidInput
 from quant_site.core.models import Account, AuditLog, OutboxEvent
 from strategies.catalogue import CATALOGUE
 from strategies.models import ParameterVersion, Strategy
-from strategies.parameters import effective_params, parse_params
+from strategies.parameters import effective_params
 from strategies.registry import REGISTRY
+from strategies.schema import parse_params
 from strategies.selectors import strategy_by_key, versions_list
 from strategies.services import strategies_seed, strategy_toggle, version_activate, version_create
 from tests.support_strategies import strategy_gone

@@ -13,8 +13,8 @@ from strategies.backtest.result import BacktestResult
 from strategies.backtest.settings import BacktestSettings
 from strategies.backtest.simulator import Simulation
 from strategies.base import Strategy, StrategyParams
-from strategies.parameters import parse_params
 from strategies.registry import REGISTRY
+from strategies.schema import parse_params
 
 # Runs the columns `first` to `last`; answers None for what it cannot run exactly as the simulation would.
 Runner = Callable[[Strategy, StrategyParams, Panel, int, int, BacktestSettings], BacktestResult | None]

@@ -26,7 +26,7 @@ from strategies.backtest.result import FILL, TRADE, BacktestResult
 from strategies.backtest.settings import BacktestSettings
 from strategies.backtest.simulator import kind_of
 from strategies.base import Strategy, StrategyParams
-from strategies.engine import missing
+from strategies.readiness import missing
 from strategies.rules import RuleStrategy
 
 # Beyond this an amount in millionths of a dollar may leave what 64 bits hold exactly.

@@ -27,10 +27,10 @@ from strategies.backtest.settings import BacktestSettings
 from strategies.backtest.tape import tape_of
 from strategies.base import Draft, Holding, Strategy, StrategyParams
 from strategies.drafts import draft_from_json, draft_to_json
-from strategies.engine import check_one_per_trade, missing
 from strategies.exits import reductions
 from strategies.features import features
 from strategies.panel_facts import panel_facts
+from strategies.readiness import check_one_per_trade, missing
 
 # Told the column, what was held, and the drafts.
 Watch = Callable[[int, tuple[Holding, ...], list[Draft]], None]

@@ -16,8 +16,7 @@ from pydantic import ValidationError
 
 from quant_site.core.errors import InvalidInput
 from strategies.base import Strategy, StrategyParams
-from strategies.parameters import parse_params
-from strategies.schema import parameter_rows
+from strategies.schema import parameter_rows, parse_params
 
 MOST_SETS = 100_000
 WORDS = {"true": True, "yes": True, "false": False, "no": False}
