@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 from strategies.base import Strategy
-from strategies.library.defensive import LowVolatility
+from strategies.library.defensive import LowVolatility, TailHedge
 from strategies.library.macro_hedge import CtaCommodities, SectorRotation
 from strategies.library.mean_reversion import BollingerMeanReversion, PairsTrading
 from strategies.library.multi_factor import FamaFrenchThreeFactor, MomentumQuality
-from strategies.library.tail_hedge import TailHedge
 from strategies.library.trend_following import BreakoutMomentum, GoldenCross
 from strategies.library.volatility import IronCondor, VolatilityArbitrage
 

@@ -1,1 +1,1 @@
-"""The twelve strategies, one file a category, and the arithmetic they stand on."""
+"""The twelve strategies: a file for each category, some with files of their own, and the arithmetic they stand on."""

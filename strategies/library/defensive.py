@@ -23,10 +23,11 @@ from strategies.base import KnownAnswer, Needs, knob
 from strategies.library.declarations import gettext_noop
 from strategies.library.drafting import rounded
 from strategies.library.ranking import buffered, stock_rows, top_count
+from strategies.library.tail_hedge import CATEGORY, TailHedge
 from strategies.library.windows import daily_returns, rolling_count, rolling_sigma, rolling_sum
 from strategies.portfolio import PortfolioParams, PortfolioStrategy, Target
 
-CATEGORY = "DEFENSIVE"
+__all__ = ["LowVolatility", "TailHedge"]
 SESSIONS_A_YEAR = 252
 # The share of a window's sessions that must have a return, and of a quarter's that must have traded.
 COVERAGE, TRADED = 0.9, 0.95

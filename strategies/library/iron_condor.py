@@ -29,9 +29,10 @@ from quant_site.market.options.contracts import OptionContract
 from quant_site.market.options.quotes import OptionMarket, option_market
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import next_session, session_distance
-from strategies.base import Draft, KnownAnswer, Needs, Strategy, StrategyParams, knob
+from strategies.base import Draft, KnownAnswer, Needs, StrategyParams, knob
 from strategies.library.declarations import gettext_noop
-from strategies.library.drafting import closing, in_order, rounded, sessions_held
+from strategies.library.drafting import closing, rounded, sessions_held
+from strategies.library.option_strategy import MonthlyOptionStrategy
 from strategies.library.option_trades import (
     FEE,
     INDEX_UNDERLYINGS,
@@ -45,8 +46,8 @@ from strategies.library.option_trades import (
     forecast_of,
     forecast_warm_up,
     known,
+    nearest_lack,
     no_forecast,
-    open_trades,
     opening,
 )
 from strategies.library.realised import annual_volatility, horizon_of
@@ -114,7 +115,7 @@ class IronCondorFeatures:
     paid: dict[str, tuple[tuple[date, float], ...]]
 
 
-class IronCondor(Strategy):
+class IronCondor(MonthlyOptionStrategy):
     key = "iron_condor"
     name = gettext_noop("Iron condor")
     category = CATEGORY
@@ -134,7 +135,7 @@ class IronCondor(Strategy):
     def lack(self, panel: Panel, features: IronCondorFeatures, t: int, params: IronCondorParams) -> str:
         underlying = first_priced(features.market, INDEX_UNDERLYINGS, t)
         if not underlying:
-            return features.market.lack(INDEX_UNDERLYINGS[0], t)
+            return nearest_lack(features.market, INDEX_UNDERLYINGS, t)
         return "" if np.isfinite(features.forecasts[underlying][t]) else no_forecast(underlying, features.days[t], _condor_horizon(params))
 
     def prepare(self, panel: Panel, params: IronCondorParams) -> IronCondorFeatures:
@@ -146,17 +147,6 @@ class IronCondor(Strategy):
             forecasts={name: forecast_of(panel, name, _condor_horizon(params)) for name in INDEX_UNDERLYINGS},
             paid={name: dividends_of(panel, name) for name in INDEX_UNDERLYINGS},
         )
-
-    def decide(self, panel, features: IronCondorFeatures, t, params: IronCondorParams, holdings) -> list[Draft]:
-        target = features.targets[t]
-        if target is None and not holdings:
-            return []
-        trades = open_trades(holdings, features.days[t])
-        exits = [draft for trade in trades if (draft := self._exit(panel, features, t, params, trade))]
-        entry = None
-        if target is not None and all(trade.expiry != target for trade in trades):
-            entry = self._entry(features, t, params, target)
-        return in_order(exits, [entry] if entry else [])
 
     def _entry(self, features: IronCondorFeatures, t: int, params: IronCondorParams, expiry: date) -> Draft | None:
         underlying = first_priced(features.market, INDEX_UNDERLYINGS, t)

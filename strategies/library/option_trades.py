@@ -6,7 +6,7 @@ whose contracts have expired is no longer decided on; the account settles it.
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -138,6 +138,12 @@ def open_trades(holdings: Iterable[Holding], session: date) -> list[OpenTrade]:
 def first_priced(market: OptionMarket, underlyings: Iterable[str], t: int) -> str:
     """The first of `underlyings` with options at the close of t; "" where none has."""
     return next((underlying for underlying in underlyings if not market.lack(underlying, t)), "")
+
+
+def nearest_lack(market: OptionMarket, underlyings: Sequence[str], t: int) -> str:
+    """What the first of `underlyings` that has a market at all still lacks at the close of t; else what the first of them does."""
+    within_reach = market.underlyings()
+    return market.lack(next((name for name in underlyings if name in within_reach), underlyings[0]), t)
 
 
 def forecast_of(panel: Panel, underlying: str, horizon: int) -> np.ndarray:

@@ -36,9 +36,10 @@ from quant_site.market.options.inputs import VIX
 from quant_site.market.options.quotes import OptionMarket, option_market
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import session_array, session_distance
-from strategies.base import Draft, KnownAnswer, Needs, Strategy, StrategyParams, knob
+from strategies.base import Draft, KnownAnswer, Needs, StrategyParams, knob
 from strategies.library.declarations import gettext_noop
-from strategies.library.drafting import closing, in_order, rounded, sessions_held
+from strategies.library.drafting import closing, rounded, sessions_held
+from strategies.library.option_strategy import MonthlyOptionStrategy
 from strategies.library.option_trades import (
     FEE,
     INDEX_UNDERLYINGS,
@@ -48,7 +49,7 @@ from strategies.library.option_trades import (
     first_priced,
     forecast_of,
     known,
-    open_trades,
+    nearest_lack,
     opening,
 )
 from strategies.library.realised import horizon_of
@@ -128,7 +129,7 @@ def vix_share(vix: float) -> float:
     return next((share for level, share in VIX_SHARES if vix <= level), np.nan)
 
 
-class TailHedge(Strategy):
+class TailHedge(MonthlyOptionStrategy):
     key = "tail_hedge"
     name = gettext_noop("Tail hedge")
     category = CATEGORY
@@ -160,7 +161,7 @@ class TailHedge(Strategy):
                 f"The form VXTH needs options on the VIX on {features.days[t]}: import a chain of them (manage.py import_chain PATH), "
                 "or choose the form PPUT or LADDER."
             )
-        return features.market.lack(INDEX_UNDERLYINGS[0], t)
+        return nearest_lack(features.market, INDEX_UNDERLYINGS, t)
 
     def prepare(self, panel: Panel, params: TailHedgeParams) -> TailHedgeFeatures:
         ahead = params.rungs if params.form == "LADDER" else 1
@@ -169,17 +170,6 @@ class TailHedge(Strategy):
         vix = held[0].close[held[1]] if held else np.full(len(panel.sessions), np.nan)
         forecasts = {name: forecast_of(panel, name, HORIZON) for name in params.underlyings if name != VIX}
         return TailHedgeFeatures(option_market(panel), tuple(panel.sessions.astype("datetime64[D]").tolist()), targets, vix, forecasts)
-
-    def decide(self, panel, features: TailHedgeFeatures, t, params: TailHedgeParams, holdings) -> list[Draft]:
-        target = features.targets[t]
-        if target is None and not holdings:
-            return []
-        trades = open_trades(holdings, features.days[t])
-        exits = [draft for trade in trades if (draft := self._exit(panel, features, t, params, trade))]
-        entry = None
-        if target is not None and all(trade.expiry != target for trade in trades):
-            entry = self._entry(features, t, params, target)
-        return in_order(exits, [entry] if entry else [])
 
     def _exit(self, panel: Panel, features: TailHedgeFeatures, t: int, params: TailHedgeParams, trade: OpenTrade) -> Draft | None:
         # What is sold within the window would be bought again at once, from the same month's budget.

@@ -18,6 +18,7 @@ before them passes for mispricing. A stock's implied volatility is that of three
 0.80 · VIX, of one month.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import product
@@ -32,9 +33,10 @@ from quant_site.market.options.quotes import OptionMarket, option_market
 from quant_site.market.options.surface import ATM_OF_VIX
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import session_distance
-from strategies.base import Draft, KnownAnswer, Needs, Strategy, StrategyParams, knob
+from strategies.base import Draft, KnownAnswer, Needs, StrategyParams, knob
 from strategies.library.declarations import gettext_noop
-from strategies.library.drafting import closing, in_order, rounded, sessions_held
+from strategies.library.drafting import closing, rounded, sessions_held
+from strategies.library.option_strategy import OptionStrategy
 from strategies.library.option_trades import (
     FEE,
     OpenTrade,
@@ -43,7 +45,7 @@ from strategies.library.option_trades import (
     first_priced,
     forecast_of,
     forecast_warm_up,
-    open_trades,
+    nearest_lack,
     opening,
 )
 from strategies.library.realised import annual_volatility, horizon_of
@@ -115,7 +117,7 @@ class _Candidate:
     edge: float
 
 
-class VolatilityArbitrage(Strategy):
+class VolatilityArbitrage(OptionStrategy):
     key = "volatility_arbitrage"
     name = gettext_noop("Volatility arbitrage")
     category = CATEGORY
@@ -141,7 +143,7 @@ class VolatilityArbitrage(Strategy):
     def lack(self, panel: Panel, features: VolatilityArbitrageFeatures, t: int, params: VolatilityArbitrageParams) -> str:
         names, day = features.names or ("SPY",), features.days[t]
         if not first_priced(features.market, names, t):
-            return features.market.lack(names[0], t)
+            return nearest_lack(features.market, names, t)
         if np.isfinite(features.gaps.rank[:, t]).any():
             return ""
         bars = forecast_warm_up(HORIZON)
@@ -162,20 +164,9 @@ class VolatilityArbitrage(Strategy):
         days = tuple(panel.sessions.astype("datetime64[D]").tolist())
         return VolatilityArbitrageFeatures(market, days, targets, names, gaps, forecasts)
 
-    def decide(self, panel, features: VolatilityArbitrageFeatures, t, params: VolatilityArbitrageParams, holdings) -> list[Draft]:
-        target = features.targets[t]
-        if target is None and not holdings:
-            return []
-        trades = open_trades(holdings, features.days[t])
-        exits = [draft for trade in trades if (draft := self._exit(panel, features, t, params, trade))]
-        entries = []
-        if target is not None:
-            entries = self._entries(features, t, params, target, {trade.underlying for trade in trades})
-        return in_order(exits, entries)
-
-    def _entries(self, features, t: int, params: VolatilityArbitrageParams, expiry: date, held: set[str]) -> list[Draft]:
+    def _entries(self, features, t: int, params: VolatilityArbitrageParams, expiry: date, trades: Sequence[OpenTrade]) -> list[Draft]:
         """Straddles of what was extreme on the day of the entry, of one vega each."""
-        day = t
+        held, day = {trade.underlying for trade in trades}, t
         while day and features.targets[day - 1] == expiry:
             day -= 1
         rank = features.gaps.rank[:, day]
