@@ -176,7 +176,7 @@ class StrategyAdmin(ScopedAdmin):
             wrong, labels, tried = {"": [error.message]}, {"": ""}, None
         if wrong:
             problems = [(labels[name], message) for name, found in wrong.items() for message in found]
-            return render(request, "backtest/refused.html", {"problems": problems}, status=422)
+            return render(request, "backtest/refused.html", {"problems": problems})
         return render(request, "backtest/result.html", tried)
 
     def _tried(self, request, strategy: Strategy, form) -> dict:

@@ -17,6 +17,7 @@ from quant_site.core.errors import DataMissing
 from quant_site.market.panel import Panel
 from quant_site.market.selectors import benchmark_default
 from strategies.backtest import BacktestSettings, backtest
+from strategies.backtest.engine import traded_columns
 from strategies.base import Strategy, StrategyParams
 from strategies.engine import universe_panel
 
@@ -30,14 +31,14 @@ YEARS = 10
 def preview(strategy: Strategy, params: StrategyParams, *, account=None, start: date | None = None, end: date | None = None) -> dict:
     """A backtest of `strategy` with `params` over the symbols of `account` (None: every tradable one), JSON-ready.
 
-    From ten years before the last bar where no `start` is given. Raises `DataMissing` where no bars are stored or the
+    From ten years before the end where no `start` is given. Raises `DataMissing` where no bars are stored or the
     dates hold none, `InvalidInput` for dates in the wrong order.
     """
     panel = universe_panel(account)
     if not len(panel.sessions) or not panel.symbols:
         raise DataMissing("no_bars", "No bars of a tradable symbol are stored: import some (manage.py import_bars PATH).")
-    last = panel.sessions[-1].item()
-    start = start or max(panel.sessions[0].item(), last - timedelta(days=365 * YEARS + 2))
+    first, last = (panel.sessions[t].item() for t in traded_columns(strategy, panel))
+    start = start or max(first, (end or last) - timedelta(days=365 * YEARS + 2))
     key = _key(strategy, params, panel, start, end)
     known = cache.get(key)
     if known is None:

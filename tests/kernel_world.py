@@ -117,7 +117,7 @@ def _costs(rng) -> CostModel:
 
 def both(strategy, params, panel: Panel, settings: BacktestSettings, start=None, end=None) -> tuple[BacktestResult, BacktestResult]:
     """The compiled backtest and the general simulation."""
-    compiled = run_rules(strategy, params, panel, *columns_of(panel, start, end), settings)
+    compiled = run_rules(strategy, params, panel, *columns_of(strategy, panel, start, end), settings)
     return compiled, simulate(strategy, params, panel=panel, start=start, end=end, settings=settings)
 
 

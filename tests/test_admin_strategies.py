@@ -38,7 +38,7 @@ def form_body(client, strategy, account=None, **changes) -> dict:
     """What the browser would send back: the form as shown, with `changes`."""
     form = client.get(change_url(strategy, account)).context["adminform"].form
     body = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
-    body = {name: "on" if value is True else value for name, value in body.items() if value not in (None, False)}
+    body = {name: "on" if value is True else value for name, value in body.items() if value is not None and value is not False}
     inline = {"versions-TOTAL_FORMS": 0, "versions-INITIAL_FORMS": 0}
     return {**body, **inline, **changes}
 

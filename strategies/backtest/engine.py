@@ -37,7 +37,7 @@ def backtest(
     """
     code = strategy_of(strategy)
     parsed = params_of(code, params)
-    first, last = columns_of(panel, start, end)
+    first, last = columns_of(code, panel, start, end)
     for run in RUNNERS:
         result = run(code, parsed, panel, first, last, settings)
         if result is not None:
@@ -57,7 +57,7 @@ def simulate(
     """The same by the general simulation, whatever the strategy: what every faster way is measured against."""
     code = strategy_of(strategy)
     parsed = params_of(code, params)
-    first, last = columns_of(panel, start, end)
+    first, last = columns_of(code, panel, start, end)
     record = Simulation(code, parsed, panel, settings).run(first, last)
     return result_of(record, code, parsed, panel, first, last, settings)
 
@@ -75,13 +75,25 @@ def params_of(strategy: Strategy, params: StrategyParams | Mapping | None) -> St
     return params if isinstance(params, StrategyParams) else parse_params(strategy, params or {})
 
 
-def columns_of(panel: Panel, start: date | None, end: date | None) -> tuple[int, int]:
-    """First and last column of the sessions from `start` to `end`, which need not be sessions themselves."""
+def columns_of(strategy: Strategy, panel: Panel, start: date | None, end: date | None) -> tuple[int, int]:
+    """First and last column of the sessions from `start` to `end`, which need not be sessions themselves.
+
+    Without them the run covers what there is to trade: an index that reaches further adds no empty years to the figures.
+    """
     if start is not None and end is not None and start > end:
         raise InvalidInput("bad_range", f"The backtest would end ({end}) before it begins ({start}).")
     days = panel.sessions
-    first = 0 if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
-    last = len(days) - 1 if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right")) - 1
+    first, last = traded_columns(strategy, panel)
+    first = first if start is None else int(np.searchsorted(days, np.datetime64(start, "D")))
+    last = last if end is None else int(np.searchsorted(days, np.datetime64(end, "D"), side="right")) - 1
     if first > last:
         raise DataMissing("no_sessions", f"No session of the stored bars ({panel.span}) lies within these dates: choose others.")
     return first, last
+
+
+def traded_columns(strategy: Strategy, panel: Panel) -> tuple[int, int]:
+    """First and last column at which a symbol of `panel` has a bar; every column for who trades options on what is beside it."""
+    known = np.flatnonzero(np.isfinite(panel.close).any(axis=0))
+    if "OPTIONS" in strategy.signal_sources or not len(known):
+        return 0, len(panel.sessions) - 1
+    return int(known[0]), int(known[-1])

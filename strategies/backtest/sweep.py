@@ -84,7 +84,7 @@ def sweep(
     """
     code = strategy_of(strategy)
     chosen, skipped = _sets(code, sets)
-    first, last = columns_of(panel, start, end)
+    first, last = columns_of(code, panel, start, end)
     if not can_run(code, settings):
         return _simulated(code, chosen, skipped, panel, start, end, settings, trades)
     run = _Run(code, panel, first, last, settings, threads or len(os.sched_getaffinity(0)), trades)

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 
-import numpy as np
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
@@ -57,7 +56,7 @@ def sweep_begin(
     """
     code = implementation(strategy)
     grid, panel = grid_of(code, axes), stored_panel(symbols)
-    first, last = columns_of(panel, *_span(panel, start, end))
+    first, last = columns_of(code, panel, start, end)
     chosen = grid.chosen(sample, seed)
     values = {
         "grid": [[name, list(values)] for name, values in grid.axes.items()],
@@ -167,12 +166,6 @@ def sweep_finish(run: SweepRun, *, error: str = "") -> SweepRun:
 
 
 # --- what decides the results
-
-
-def _span(panel: Panel, start: date | None, end: date | None) -> tuple[date, date]:
-    """Where nothing is said, from the first bar to the last: sessions without any would count as idle."""
-    traded = np.flatnonzero(np.isfinite(panel.close).any(axis=0))
-    return start or panel.sessions[traded[0]].item(), end or panel.sessions[traded[-1]].item()
 
 
 def _grid(run: SweepRun) -> Grid:

@@ -12,7 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
     busy.hidden = false;
     try {
       const answer = await fetch(section.dataset.url, { method: "POST", body: new FormData(form), credentials: "same-origin" });
-      if (!answer.ok && answer.status !== 422) throw new Error(String(answer.status));
+      if (!answer.ok) throw new Error(String(answer.status));
       output.innerHTML = await answer.text();
       document.dispatchEvent(new Event("backtest:arrived"));
     } catch {
