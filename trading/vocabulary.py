@@ -21,7 +21,19 @@ class Purpose(StrEnum):
     TARGET = "TARGET"
 
 
-__all__ = ["LEAVING", "PROTECTIVE", "REDUCING", "OrderType", "Purpose", "TimeInForce"]
+class Origin(StrEnum):
+    """Where an order came from. What is EXTERNAL was placed at the broker by somebody else, and adopted."""
+
+    SIGNAL = "SIGNAL"
+    PLAN = "PLAN"
+    ALERT = "ALERT"
+    HEDGE = "HEDGE"
+    MANUAL = "MANUAL"
+    POSITION = "POSITION"
+    EXTERNAL = "EXTERNAL"
+
+
+__all__ = ["LEAVING", "PROTECTIVE", "REDUCING", "OrderType", "Origin", "Purpose", "TimeInForce"]
 LEAVING = frozenset({Purpose.EXIT, Purpose.REDUCE})
 PROTECTIVE = frozenset({Purpose.STOP, Purpose.TARGET})
 REDUCING = LEAVING | PROTECTIVE

@@ -5,21 +5,21 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from quant_site.core import clock
-from quant_site.core.fields import MoneyField, RatioField, choices
+from quant_site.core.fields import MoneyField, choices
+from quant_site.core.limits import AccountLimits
 from quant_site.core.types import Mode
 
 account_id_validator = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", _("Use letters, digits, dot, dash and underscore; at most 64 characters.")
 )
-share = [MinValueValidator(Decimal("0")), MaxValueValidator(Decimal("1"))]
 
 
-class Account(models.Model):
+class Account(AccountLimits):
     """A pot of money with an owner, a broker, a mode and its own risk limits."""
 
     class Broker(models.TextChoices):
@@ -40,6 +40,9 @@ class Account(models.Model):
         settings.AUTH_USER_MODEL, through="AccountMember", related_name="shared_accounts", verbose_name=_("members")
     )
     broker = models.CharField(_("broker"), max_length=16, choices=Broker.choices, default=Broker.PAPER)
+    broker_account = models.CharField(
+        _("number at the broker"), max_length=64, blank=True, help_text=_("Empty: the one that the environment names.")
+    )
     mode = models.CharField(_("mode"), max_length=8, choices=choices(Mode), default=Mode.DRY_RUN)
     state = models.CharField(_("trading state"), max_length=10, choices=State.choices, default=State.ACTIVE)
     state_reason = models.CharField(_("reason for the state"), max_length=255, blank=True)
@@ -50,14 +53,6 @@ class Account(models.Model):
     universe = models.JSONField(_("symbols"), default=list, blank=True, help_text=_("Empty: every tradable instrument."))
     initial_cash = MoneyField(_("initial cash"), default=Decimal("100000.00"))
     is_replay = models.BooleanField(_("belongs to a replay"), default=False, help_text=_("A replay account never runs on the live clock."))
-
-    max_position_pct = RatioField(_("largest single name"), default=Decimal("0.20"), validators=share)
-    max_gross_exposure = RatioField(_("largest gross exposure"), default=Decimal("1.00"), validators=[MinValueValidator(Decimal("0"))])
-    max_drawdown_pct = RatioField(_("drawdown limit"), default=Decimal("0.20"), validators=share)
-    risk_per_trade_pct = RatioField(_("risk per trade"), default=Decimal("0.01"), validators=share)
-    max_adv_pct = RatioField(_("largest share of average daily volume"), default=Decimal("0.01"), validators=share)
-    max_day_trades = models.PositiveSmallIntegerField(_("day trades in five sessions"), default=3)
-    allow_short = models.BooleanField(_("short selling allowed"), default=True)
 
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -87,6 +82,26 @@ class AccountMember(models.Model):
 
     def __str__(self):
         return f"{self.user_id} {self.account_id}"
+
+
+class Confirmation(models.Model):
+    """A person's fresh word for one dangerous act: bound to exactly what is done, good for minutes, used once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user"))
+    action = models.CharField(_("action"), max_length=32)
+    payload_hash = models.CharField(_("hash of what is done"), max_length=64)
+    created_at = models.DateTimeField(_("given"), default=clock.now)
+    expires_at = models.DateTimeField(_("expires"))
+    used_at = models.DateTimeField(_("used"), null=True, blank=True)
+
+    class Meta:
+        db_table = "confirmations"
+        ordering = ["-created_at"]
+        verbose_name, verbose_name_plural = _("confirmation"), _("confirmations")
+
+    def __str__(self):
+        return f"{self.action} {self.user_id}"
 
 
 class AuditLog(models.Model):

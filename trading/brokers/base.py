@@ -30,9 +30,21 @@ class BrokerUnclear(QuantError):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderLeg:
+    """One symbol of an order that trades several as one; `ratio` are its contracts in one unit."""
+
+    symbol: str
+    side: str
+    ratio: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
     """One order as it is sent. `fence` counts the claims of its sender: a broker that promised that a fence never
-    arrived takes none that is not larger. `reducing` orders never open or turn a position."""
+    arrived takes none that is not larger. `reducing` orders never open or turn a position.
+
+    With `legs` they trade together or not at all; `quantity` is in units, `limit_price` the net price of a unit, negative
+    where it is received. `reserved_id` is what `reserve` answered for it."""
 
     client_order_id: str
     account_id: str
@@ -47,6 +59,8 @@ class OrderRequest:
     reducing: bool
     session: date
     fence: int
+    legs: tuple[OrderLeg, ...] = ()
+    reserved_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,10 @@ class Ack:
 @dataclass(frozen=True, slots=True)
 class BrokerOrder:
     """An order as the broker sees it now. Quantity and prices are in today's shares; `split_ratio` new shares for one
-    old since it arrived."""
+    old since it arrived.
+
+    `client_order_id` is empty for an order that is none of ours; what it is follows from the fields after `reason`, which a
+    broker fills in where `open_orders` asks for everything it holds."""
 
     client_order_id: str
     broker_order_id: str
@@ -70,10 +87,16 @@ class BrokerOrder:
     commission: Decimal
     split_ratio: Decimal = Decimal(1)
     reason: str = ""
+    symbol: str = ""
+    side: str = ""
+    order_type: str = ""
+    placed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerFill:
+    """A part of an order that was executed. `symbol` and `side` name the leg of an order that has several; else they are empty."""
+
     fill_id: str
     client_order_id: str
     session: date
@@ -81,6 +104,35 @@ class BrokerFill:
     price: Decimal
     commission: Decimal
     filled_at: datetime
+    symbol: str = ""
+    side: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveQuote:
+    """What a symbol trades at now. Prices are None where nobody deals; `at` is when the market said so."""
+
+    symbol: str
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+    at: datetime
+
+    @property
+    def price(self) -> Decimal | None:
+        """The middle of bid and ask, else the last trade."""
+        return (self.bid + self.ask) / 2 if self.bid and self.ask else self.last
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerPreview:
+    """What the broker says an order would do: margins and commission in dollars, None where it does not say."""
+
+    accepted: bool
+    message: str
+    initial_margin: Decimal | None
+    maintenance_margin: Decimal | None
+    commission: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +163,28 @@ class Evidence:
 
 
 class Broker(Protocol):
-    """The calls that `trading.orders` makes; none of them within a transaction."""
+    """The calls that the order path and reconciling make; none of them within a transaction.
+
+    A `simulated` broker trades on stored bars, session by session (`trading.market_day`); every other works on the live
+    clock, sends in regular hours only, and answers `quote` and `server_time`.
+    """
 
     mode: Mode
     simulated: bool
 
+    def reserve(self, account_id: str) -> str:
+        """An id under which the broker will know the next order, asked for before anything is sent; "" where it has none.
+
+        Raises when none can be had: then nothing is sent."""
+
     def place(self, request: OrderRequest) -> Ack:
         """Send one order. Raises `BrokerRefused`; any other exception leaves the outcome unknown."""
+
+    def modify(
+        self, account_id: str, client_order_id: str, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None
+    ) -> None:
+        """Ask for another quantity (of the whole order) or price of a working order. Like a cancel it is a request. Raises
+        `BrokerRefused` where the order stays as it is."""
 
     def cancel(self, account_id: str, client_order_id: str) -> None:
         """Ask for a cancel. It is a request: what became of the order is read from `orders` and `fills`."""
@@ -127,6 +194,9 @@ class Broker(Protocol):
 
     def orders(self, account_id: str, client_order_ids: Iterable[str]) -> dict[str, BrokerOrder]:
         """The orders by our id; those the broker does not know are absent."""
+
+    def open_orders(self, account_id: str) -> list[BrokerOrder]:
+        """Everything that works at the broker, whoever placed it."""
 
     def fills(self, account_id: str, session: date) -> list[BrokerFill]:
         """All fills of a session, in the order they happened."""
@@ -139,3 +209,12 @@ class Broker(Protocol):
 
     def cash(self, account_id: str) -> Decimal:
         """The balance in cents."""
+
+    def preview(self, request: OrderRequest) -> BrokerPreview | None:
+        """What the broker says the order would do; None where it does not say."""
+
+    def quote(self, symbol: str) -> LiveQuote | None:
+        """What `symbol` trades at now; None where there is no quote."""
+
+    def server_time(self) -> datetime | None:
+        """The broker's clock; None where it has none of its own."""

@@ -85,6 +85,10 @@ class PaperBroker:
             raise BrokerRefused(code, message)
         return Ack(broker_order_id(request.client_order_id))
 
+    def reserve(self, account_id: str) -> str:
+        """Nothing: it knows orders by our ids."""
+        return ""
+
     def cancel(self, account_id: str, client_order_id: str) -> None:
         """Cancel what is still working; an order that is not stays as it is."""
         with transaction.atomic():

@@ -30,6 +30,8 @@ class TradingPlan(models.Model):
     reasoning = models.TextField(_("reasoning"), blank=True)
     auto_execute = models.BooleanField(_("execute by itself"), default=False)
     expired_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    status_reason = models.CharField(_("why"), max_length=255, blank=True)
+    executed_at = models.DateTimeField(_("executed"), null=True, blank=True)
     is_deleted = models.BooleanField(_("deleted"), default=False)
     created_at = models.DateTimeField(_("created"), default=clock.now)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -61,6 +63,9 @@ class PriceAlert(models.Model):
     alert_type = models.CharField(_("type"), max_length=16, choices=Kind.choices)
     threshold_value = PriceField(_("threshold"))
     is_active = models.BooleanField(_("active"), default=True)
+    reference_price = PriceField(
+        _("reference"), null=True, blank=True, help_text=_("What a change in per cent is measured from; empty: the last close.")
+    )
     triggered_at = models.DateTimeField(_("triggered"), null=True, blank=True)
     trigger_count = models.PositiveIntegerField(_("times triggered"), default=0)
     action_type = models.CharField(_("action"), max_length=16, choices=Action.choices, default=Action.NOTIFY_ONLY)
@@ -75,3 +80,34 @@ class PriceAlert(models.Model):
 
     def __str__(self):
         return f"{self.symbol} {self.alert_type} {self.threshold_value.normalize():f}"
+
+
+class AlertFiring(models.Model):
+    """One time that a price crossed the threshold of an alert. `crossing` counts them, so none is recorded twice."""
+
+    class Outcome(models.TextChoices):
+        PENDING = "PENDING", _("To be acted on")
+        NOTIFIED = "NOTIFIED", _("Told")
+        PLANNED = "PLANNED", _("Planned")
+        ORDERED = "ORDERED", _("Ordered")
+        REFUSED = "REFUSED", _("Refused")
+
+    id = models.BigAutoField(primary_key=True)
+    alert = models.ForeignKey(PriceAlert, models.CASCADE, related_name="firings", verbose_name=_("alert"))
+    crossing = models.PositiveIntegerField(_("crossing"))
+    price = PriceField(_("price"))
+    at = models.DateTimeField(_("at"))
+    outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome.choices, default=Outcome.PENDING)
+    detail = models.CharField(_("detail"), max_length=255, blank=True)
+    plan = models.ForeignKey(TradingPlan, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("plan"))
+    order = models.ForeignKey("trading.Order", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("order"))
+
+    class Meta:
+        db_table = "alert_firings"
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["alert", "crossing"], name="uk_alert_crossing")]
+        indexes = [models.Index(fields=["outcome"], name="idx_firing_outcome")]
+        verbose_name, verbose_name_plural = _("alert firing"), _("alert firings")
+
+    def __str__(self):
+        return f"{self.alert_id} #{self.crossing}"

@@ -1,5 +1,6 @@
 """Orders, their append-only events, and fills: the truth about what was bought and sold."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -9,7 +10,7 @@ from quant_site.core.models import Account
 from quant_site.core.types import Mode, Side
 from signals_app.models import TradingSignal
 from trading.states import OrderStatus
-from trading.vocabulary import OrderType, Purpose, TimeInForce
+from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
 
 STATUS_LABELS = {
     OrderStatus.INTENT: _("Intent"),
@@ -31,11 +32,28 @@ PURPOSE_LABELS = {
     Purpose.STOP: _("Stop"),
     Purpose.TARGET: _("Target"),
 }
+ORIGIN_LABELS = {
+    Origin.SIGNAL: _("Signal"),
+    Origin.PLAN: _("Plan"),
+    Origin.ALERT: _("Alert"),
+    Origin.HEDGE: _("Hedge"),
+    Origin.MANUAL: _("By hand"),
+    Origin.POSITION: _("Position"),
+    Origin.EXTERNAL: _("Outside"),
+}
 SIDE_LABELS = {Side.BUY: _("Buy"), Side.SELL: _("Sell")}
 
 
 class Order(models.Model):
-    """One order to the broker, one leg of a signal. Its mode and its content never change; its status moves by table."""
+    """One order to the broker: one leg of a signal, or several legs that trade as one. Its mode and its content never change
+    (but a price or a quantity by `order_modify`); its status moves by table.
+
+    `legs` of an order that trades several symbols as one: [{symbol, side, ratio}], ratio the contracts in one unit; its
+    quantity is in units, its symbol the name of the trade, its limit the net price of a unit: positive is paid, negative is
+    received. Otherwise it is empty.
+
+    What needs a second confirmation waits as an INTENT with `awaits` saying why, until somebody confirms it.
+    """
 
     id = models.BigAutoField(primary_key=True)
     account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="orders", verbose_name=_("account"))
@@ -43,19 +61,30 @@ class Order(models.Model):
     position = models.ForeignKey(
         "trading.Position", models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("position")
     )
+    plan = models.ForeignKey("trading.TradingPlan", models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("plan"))
     client_order_id = models.CharField(_("our id"), max_length=64, unique=True)
     broker_order_id = models.CharField(_("broker's id"), max_length=64, blank=True)
+    reserved_id = models.CharField(
+        _("reserved id"), max_length=64, blank=True, help_text=_("The broker gave it before the order was sent, to find it by.")
+    )
+    origin = models.CharField(_("origin"), max_length=8, choices=choices(Origin, ORIGIN_LABELS), default=Origin.SIGNAL)
     leg = models.PositiveSmallIntegerField(_("leg"), default=0)
     purpose = models.CharField(_("purpose"), max_length=8, choices=choices(Purpose, PURPOSE_LABELS))
     mode = models.CharField(_("mode"), max_length=8, choices=choices(Mode))
     session = models.DateField(_("session"), help_text=_("The session in whose loop the order was made."))
+    group = models.CharField(_("trade"), max_length=32, blank=True, help_text=_("Empty: its signal's, else its symbol."))
     symbol = models.CharField(_("symbol"), max_length=32)
     side = models.CharField(_("side"), max_length=4, choices=choices(Side, SIDE_LABELS))
     order_type = models.CharField(_("type"), max_length=8, choices=choices(OrderType))
     time_in_force = models.CharField(_("time in force"), max_length=4, choices=choices(TimeInForce), default=TimeInForce.DAY)
     quantity = QuantityField(_("quantity"))
+    legs = models.JSONField(_("legs"), default=list, blank=True)
     limit_price = PriceField(_("limit"), null=True, blank=True)
     stop_price = PriceField(_("stop"), null=True, blank=True)
+    stop_loss = PriceField(
+        _("stop of the position"), null=True, blank=True, help_text=_("Of an order without a signal: what protects what it opens.")
+    )
+    take_profit = PriceField(_("target of the position"), null=True, blank=True)
     decision_price = PriceField(
         _("decision price"), null=True, blank=True, help_text=_("The price the decision was made on, for slippage.")
     )
@@ -70,6 +99,10 @@ class Order(models.Model):
     average_fill_price = PriceField(_("average price"), null=True, blank=True)
     commission = MoneyField(_("commission"), default=0)
     cancel_requested = models.BooleanField(_("cancel requested"), default=False)
+    awaits = models.CharField(_("waits for a confirmation"), max_length=255, blank=True, help_text=_("Why; empty where it needs none."))
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("confirmed by")
+    )
 
     lease_owner = models.CharField(_("sender"), max_length=64, blank=True)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
@@ -87,6 +120,7 @@ class Order(models.Model):
             models.Index(fields=["account", "status"], name="idx_order_account_status"),
             models.Index(fields=["account", "session"], name="idx_order_account_session"),
             models.Index(fields=["status", "lease_until"], name="idx_order_status_lease"),
+            models.Index(fields=["account", "broker_order_id"], name="idx_order_account_broker"),
         ]
         verbose_name, verbose_name_plural = _("order"), _("orders")
 
