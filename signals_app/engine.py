@@ -84,7 +84,7 @@ class SignalEngine:
         proposal = proposal_from_signal(signal, context)
         strength, missing = signal_strength(draft.score, history)
         signal.signal_strength = optional(score, strength)
-        signal.risk_score = optional(score, risk_score(proposal, size, context))
+        signal.risk_score = optional(score, risk_score(proposal, size, context, stopped=draft.stop_loss is not None))
         if missing:
             signal.signal_metadata["strength"] = missing
         return signal, context if size.empty else context.with_entry(proposal)

@@ -4,10 +4,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from strategies.risk import Proposal, RiskContext, name_values
-from strategies.sizing import Size
+from strategies.sizing import Size, loss_with_gap
 
 MINIMUM_HISTORY = 20
 HISTORY_SESSIONS = 252
+# The largest score that its column holds.
+LARGEST = 99999.0
 
 
 def signal_strength(score: float, history: Sequence[float]) -> tuple[float | None, str | None]:
@@ -21,16 +23,34 @@ def signal_strength(score: float, history: Sequence[float]) -> tuple[float | Non
     return (below + not_above) / len(history) - 1.0, None
 
 
-def risk_score(proposal: Proposal, size: Size, context: RiskContext) -> float | None:
-    """100 × the most used limit: loss at the stop, single name, gross exposure, share of volume. 100 is binding."""
-    equity = float(context.equity)
+def risk_score(proposal: Proposal, size: Size, context: RiskContext, *, stopped: bool = False) -> float | None:
+    """100 × the most used limit; 100 is binding. None where nothing is proposed, or a limit that is set cannot be measured.
+
+    Loss at the stop over the budget, the value of each name, gross exposure and the share of volume; where they are limited,
+    what the trade adds to expected shortfall and to the loss under stress. `stopped`: the trade has a stop; a gap overnight
+    passes over it, so the loss is at least that of the worst night in a hundred (`loss_with_gap`).
+    """
+    equity, limits = float(context.equity), context.limits
     if equity <= 0 or size.empty:
         return None
-    limits = context.limits
+    loss = loss_with_gap(size, proposal, context) if stopped else size.loss_at_stop
     used = [
-        size.loss_at_stop / size.budget if size.budget > 0 else float("inf"),
+        loss / size.budget if size.budget > 0 else float("inf"),
         (context.gross + proposal.gross) / (limits.max_gross_exposure * equity),
         *(value / (limits.max_position_pct * equity) for value in name_values(proposal, context).values()),
-        *(abs(leg.quantity) / (limits.max_adv_pct * context.adv[leg.symbol]) for leg in proposal.shares),
+        *(abs(leg.quantity) / (limits.max_adv_pct * context.adv[leg.symbol]) for leg in proposal.shares if context.adv.get(leg.symbol)),
     ]
-    return min(100.0 * max(used), 99999.0)
+    for share, measure in ((limits.max_es_pct, "expected_shortfall"), (limits.max_stress_pct, "stress_loss")):
+        if share is not None:
+            now, then = (getattr(holdings, measure).value for holdings in (context.holdings, context.after(proposal)))
+            if now is None or then is None:
+                return None
+            used.append(_part(then - now, share * equity))
+    return min(100.0 * max(used), LARGEST)
+
+
+def _part(added: float, limit: float) -> float:
+    """What is added as a part of a limit; of a limit of 0 nothing may be added at all."""
+    if limit > 0:
+        return added / limit
+    return float("inf") if added > 0 else 0.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from numba.extending import register_jitable
 
 from strategies.base import Draft, Leg
-from strategies.risk import RiskContext
+from strategies.risk import Proposal, RiskContext
 
 # Without a stop the loss to budget for is a two-sigma move over a month of sessions.
 NO_STOP_SIGMAS, NO_STOP_SESSIONS = 2.0, 20
@@ -156,6 +156,19 @@ def loss_fraction(draft: Draft, context: RiskContext) -> float:
     if len(draft.legs) == 1 and draft.stop_loss is not None:
         return stop_fraction(context.prices[draft.legs[0].symbol], draft.stop_loss)
     return volatility_fraction(_variance(draft, context))
+
+
+def loss_with_gap(size: Size, proposal: Proposal, context: RiskContext) -> float:
+    """Loss to budget for of a trade with a stop: at the stop, or where the next open lies beyond it.
+
+    That open is the worst in a hundred nights of its symbol; where fewer than 250 are known only the stop counts. It sets no
+    size, only what is said of one: sizes are those of the compiled backtest, which knows no gaps.
+    """
+    if len(proposal.shares) != 1 or len(proposal.legs) != 1:
+        return size.loss_at_stop
+    [leg] = proposal.legs
+    gap = context.market.overnight_gap(leg.symbol, 1 if leg.quantity > 0 else -1)
+    return size.loss_at_stop if gap is None else max(size.loss_at_stop, size.notional * gap)
 
 
 def _variance(draft: Draft, context: RiskContext) -> float:

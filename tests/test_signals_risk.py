@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from quant_site.core.types import Direction
 from strategies.base import Draft, Leg
 from strategies.risk import ENTRY_CHECKS, Proposal, ProposedLeg, RiskContext, RiskLimits, assess
 from strategies.sizing import size_entry
+from tests.risk_world import HandMarket, terms
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,6 +53,10 @@ def test_a_small_purchase_in_an_empty_account_passes():
     assert codes(buy()) == []
 
 
+OPTION = "KO190621C00050000"
+WILD = {"market": HandMarket(returns={"KO": np.full(600, -0.99)}), "equity": Decimal("9000")}
+OPTIONS = Proposal(1, Direction.LONG, (ProposedLeg(OPTION, 10, 3000.0),), loss=3000.0, locks=3000.0)
+QUOTED = {"market": HandMarket(options={OPTION: terms(OPTION, gamma=9.0, vega=90.0, theta=-90.0)})}
 CASES = [
     ({"trading_state": "HALTED"}, buy(), "TRADING_STATE"),
     ({"trading_state": "REDUCING"}, buy(), "TRADING_STATE"),
@@ -66,6 +72,19 @@ CASES = [
     ({"cash": Decimal("4999")}, buy(), "CASH"),
     ({"strategy_exposures": {1: Decimal("96000")}}, buy(), "STRATEGY_SHARE"),
     ({}, buy(shares=0), "SIZE_TOO_SMALL"),
+    ({"limits": replace(LIMITS, restricted=("KO",))}, buy(), "RESTRICTED"),
+    ({"limits": replace(LIMITS, options_level=1)}, Proposal(1, Direction.SHORT, (ProposedLeg(OPTION, -1, -300.0),)), "OPTIONS_LEVEL"),
+    ({"limits": replace(LIMITS, max_order_notional=4999.0)}, buy(), "ORDER_NOTIONAL"),
+    ({"limits": replace(LIMITS, max_symbol_notional=4999.0)}, buy(), "SYMBOL_NOTIONAL"),
+    ({"limits": replace(LIMITS, max_sector_pct=0.049)}, buy(), "SECTOR"),
+    ({"limits": replace(LIMITS, max_group_pct=0.049)}, buy(), "CORRELATED_GROUP"),
+    ({"limits": replace(LIMITS, max_net_exposure=0.049)}, buy(), "NET_EXPOSURE"),
+    ({"limits": replace(LIMITS, day_trade_rule="CASH_ACCOUNT"), "unsettled": Decimal("95001")}, buy(), "UNSETTLED_CASH"),
+    ({"limits": replace(LIMITS, day_trade_rule="INTRADAY_MARGIN"), "equity": Decimal("1249")}, buy(), "INTRADAY_MARGIN"),
+    ({"limits": replace(LIMITS, max_delta_pct=0.049)}, buy(), "DELTA"),
+    *(({"limits": replace(LIMITS, **{f"max_{name}_pct": 0.5}), **QUOTED}, OPTIONS, name.upper()) for name in ("gamma", "vega", "theta")),
+    ({"limits": replace(LIMITS, max_es_pct=0.5), **WILD}, buy(), "EXPECTED_SHORTFALL"),
+    ({"limits": replace(LIMITS, max_stress_pct=0.0099)}, buy(), "STRESS"),
 ]
 
 

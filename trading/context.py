@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
@@ -12,10 +13,10 @@ import numpy as np
 
 from quant_site.core.models import Account
 from quant_site.core.rows import places, rows_read
-from quant_site.core.types import Direction, Side, money
+from quant_site.core.types import Direction, money
 from quant_site.market.models import Instrument
 from quant_site.market.options.closing import ClosingPrices
-from quant_site.market.options.contracts import multiplier_of, parse_contract
+from quant_site.market.options.contracts import parse_contract
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import sessions_between
 from signals_app.models import TradingSignal
@@ -25,19 +26,19 @@ from strategies.models import ParameterVersion
 from strategies.models import Strategy as StrategyRow
 from strategies.panel_facts import panel_facts
 from strategies.registry import REGISTRY
-from strategies.risk import RiskContext, RiskLimits
+from strategies.risk import PanelMarket, RiskContext, RiskLimits, drawdown_shut
 from strategies.sizing import strategy_capital
 from trading.accounting import ZERO
-from trading.equity import account_state
+from trading.coming import entries_on_their_way
+from trading.equity import FLOWS, account_state
 from trading.journal import average_entries
-from trading.models import EquitySnapshot, Order, Position
-from trading.states import OPEN
-from trading.vocabulary import Purpose
+from trading.models import CashEntry, EquitySnapshot, Position
 
 DAY_TRADE_SESSIONS = 5
-OPEN_STATUSES = sorted(OPEN)
 OPEN_POSITIONS = "account_id = %s AND exit_session IS NULL ORDER BY symbol, id"
-PENDING = f"account_id = %s AND purpose = %s AND status IN ({', '.join(['%s'] * len(OPEN_STATUSES))}) ORDER BY symbol, id"
+BOOKED = "account_id = %s AND session > %s AND session <= %s"
+# The last close before a session at which a drawdown stood at the limit, or at the level of release.
+DECIDED = "account_id = %s AND snapshot_date < %s AND (drawdown_pct <= %s OR drawdown_pct >= %s) ORDER BY snapshot_date DESC LIMIT 1"
 
 
 # Of every strategy the house's version and then, since an empty scope comes first, the account's own.
@@ -70,45 +71,62 @@ class Leg(NamedTuple):
 
 
 class Exposures(NamedTuple):
-    """What is held: signed market values by symbol, what counts against each strategy's share, margins by underlying."""
+    """What is held: signed market values by symbol, what counts against each strategy's share, margins by underlying, and
+    signed contracts by symbol."""
 
     by_symbol: dict[str, Decimal]
     by_strategy: dict[int, Decimal]
     option_margins: dict[str, float]
+    contracts: dict[str, float]
 
 
-def risk_context_build(*, account: Account, session: date, panel: Panel) -> RiskContext:
+def risk_context_build(
+    *, account: Account, session: date, panel: Panel, excluding: Collection[int] = (), through: date | None = None
+) -> RiskContext:
     """The account after `session`, with positions marked at its close, and the market as `panel` knows it by then.
 
     The account's state is read afresh, so that a kill switch thrown elsewhere counts. A symbol without a bar in
     `session` has no price, one without enough history neither volatility nor average volume. Options are priced when they
-    are asked for.
+    are asked for, and so is what only some limits ask of the market.
+
+    `excluding` are ids of orders that do not count as on their way: the one that is looked at. On the live clock `through`
+    is the session that trades now: cash and day trades of the sessions after `session` count, and what was sold in it is
+    not settled.
     """
-    equity, cash, drawdown = _capital(account, session)
+    capital, limits = _capital(account, session, through), risk_limits(account)
     facts, t = panel_facts(panel), panel.index(session)
     prices = ClosingPrices(_finite(panel.symbols, panel.close[:, t]), panel, t)
-    held, (pending, reserved) = _exposures(account, prices), _pending(account, prices)
+    held, coming = _exposures(account, prices), entries_on_their_way(account=account, prices=prices, excluding=excluding)
     last = facts.last_bar[:, t].tolist()
     return RiskContext(
         account_id=account.pk,
         session=session,
-        equity=equity,
-        cash=cash,
-        drawdown=float(drawdown or 0),
-        limits=risk_limits(account),
+        equity=capital.equity,
+        cash=capital.cash,
+        drawdown=capital.drawdown,
+        limits=limits,
         exposures=held.by_symbol,
-        pending=pending,
-        day_trades=_day_trades(account, session),
+        pending=coming.by_symbol,
+        day_trades=_day_trades(account, through or session),
         prices=prices,
         adv=_finite(panel.symbols, facts.adv[:, t]),
         volatility=_finite(panel.symbols, facts.volatility[:, t]),
         last_session={symbol: facts.days[bar] for symbol, bar in zip(panel.symbols, last, strict=True) if bar >= 0},
         tradable=_tradable(account, panel),
         trading_state=rows_read(Account, ("state",), "id = %s", account.pk)[0][0],
-        strategy_exposures=held.by_strategy,
+        strategy_exposures=_sums(held.by_strategy, coming.by_strategy),
         option_margins=held.option_margins,
-        reserved=reserved,
+        reserved=coming.reserved,
+        contracts=held.contracts,
+        contracts_pending=coming.contracts,
+        unsettled=capital.unsettled,
+        shut=_shut(account, session, -capital.drawdown, limits),
+        market=PanelMarket(panel, t),
     )
+
+
+def _sums(held: dict[int, Decimal], coming: dict[int, Decimal]) -> dict[int, Decimal]:
+    return held | {key: held.get(key, ZERO) + value for key, value in coming.items()}
 
 
 def _exposures(account: Account, prices: ClosingPrices) -> Exposures:
@@ -126,8 +144,9 @@ def _exposures(account: Account, prices: ClosingPrices) -> Exposures:
     for strategy_id in contracts.keys() & strategies.keys():
         # What a strategy's options can lose: their worth, and what they would lock by themselves.
         strategies[strategy_id] += money(sum(margins(contracts[strategy_id], prices).values()))
-    locked = margins(_added_up(contracts.values()), prices) if contracts else {}
-    return Exposures(dict(exposures), dict(strategies), locked)
+    held = _added_up(contracts.values())
+    locked = margins(held, prices) if contracts else {}
+    return Exposures(dict(exposures), dict(strategies), locked, {symbol: float(count) for symbol, count in held.items()})
 
 
 def _added_up(books: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
@@ -138,27 +157,55 @@ def _added_up(books: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
     return total
 
 
-def _capital(account: Account, session: date) -> tuple[Decimal, Decimal, Decimal | None]:
-    """Equity, cash and drawdown at the close of `session`: of its snapshot, or as they would go into it."""
+class Capital(NamedTuple):
+    """What the account is worth, its cash, its drawdown (≤ 0), and the part of the cash that has not arrived yet."""
+
+    equity: Decimal
+    cash: Decimal
+    drawdown: float
+    unsettled: Decimal
+
+
+def _capital(account: Account, session: date, through: date | None) -> Capital:
+    """At the close of `session`, of its snapshot or as it would go into it, with what was booked since then `through` a later one.
+
+    What comes in by a sale arrives a session later (T+1).
+    """
     names = ("total_equity", "cash", "drawdown_pct")
     snapshot = rows_read(EquitySnapshot, names, "account_id = %s AND snapshot_date = %s", account.pk, session)
     if snapshot:
-        return snapshot[0]
-    state = account_state(account=account, session=session)
-    return state.equity, state.cash, state.drawdown
+        equity, cash, drawdown = snapshot[0]
+    else:
+        state = account_state(account=account, session=session)
+        equity, cash, drawdown = state.equity, state.cash, state.drawdown
+    booked = rows_read(CashEntry, ("session", "kind", "amount"), BOOKED, account.pk, session, through) if through else []
+    return Capital(
+        equity + sum((amount for _, kind, amount in booked if kind in FLOWS), ZERO),
+        cash + sum((amount for _, _, amount in booked), ZERO),
+        float(drawdown or 0),
+        sum((amount for day, kind, amount in booked if day == through and kind == CashEntry.Kind.TRADE and amount > 0), ZERO),
+    )
+
+
+def _shut(account: Account, session: date, depth: float, limits: RiskLimits) -> bool:
+    """Whether the account reached its drawdown limit and has not recovered to the level of release (`throttle`).
+
+    Of its past only the last close at which it was decided is read: one at the limit, or one at the level.
+    """
+    limit, release = limits.max_drawdown_pct, limits.drawdown_release_pct
+    if release is None or not release < depth < limit:
+        return drawdown_shut(False, depth, limit, release)
+    decided = rows_read(EquitySnapshot, ("drawdown_pct",), DECIDED, account.pk, session, -limit, -release)
+    return drawdown_shut(bool(decided) and -float(decided[0][0]) >= limit, depth, limit, release)
 
 
 def risk_limits(account: Account) -> RiskLimits:
     """The account's limits as the checks take them."""
-    return RiskLimits(
-        max_position_pct=float(account.max_position_pct),
-        max_gross_exposure=float(account.max_gross_exposure),
-        max_drawdown_pct=float(account.max_drawdown_pct),
-        risk_per_trade_pct=float(account.risk_per_trade_pct),
-        max_adv_pct=float(account.max_adv_pct),
-        max_day_trades=account.max_day_trades,
-        allow_short=account.allow_short,
-    )
+    return RiskLimits(**{each.name: _number(getattr(account, each.name)) for each in fields(RiskLimits)})
+
+
+def _number(value):
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def holdings_build(*, account: Account, registry: Mapping[str, Strategy] = REGISTRY) -> dict[int, tuple[Holding, ...]]:
@@ -222,25 +269,6 @@ def _holding(group: str, legs: list[Leg], capital: float, entries: dict[int, Dec
 
 def _finite(symbols: tuple[str, ...], column: np.ndarray) -> dict[str, float]:
     return {symbol: value for symbol, value in zip(symbols, column.tolist(), strict=True) if value == value}
-
-
-def _pending(account: Account, prices: ClosingPrices) -> tuple[dict[str, Decimal], dict[str, float]]:
-    """Signed notional by symbol of what open entry orders may still fill, at the close (else at the price of their decision);
-    and by underlying what the options among them can lose."""
-    names = ("symbol", "side", "quantity", "filled_quantity", "decision_price")
-    rows = rows_read(Order, names, PENDING, account.pk, Purpose.ENTRY, *OPEN_STATUSES)
-    pending: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    contracts: dict[str, Decimal] = defaultdict(Decimal)
-    for symbol, side, quantity, filled, decision in rows:
-        signed, unit = Side(side).sign * (quantity - filled), prices.get(symbol, decision)
-        if unit is not None:
-            pending[symbol] += money(signed * Decimal(str(unit)) * multiplier_of(symbol))
-        if parse_contract(symbol) is not None:
-            contracts[symbol] += signed
-    reserved = margins(contracts, prices)
-    for symbol in contracts:
-        reserved[parse_contract(symbol).underlying] += float(pending.get(symbol, ZERO))
-    return dict(pending), {underlying: max(0.0, dollars) for underlying, dollars in reserved.items()}
 
 
 def _day_trades(account: Account, session: date) -> int:

@@ -19,7 +19,7 @@ from strategies.backtest.orders import Signal
 from strategies.base import Draft
 from strategies.margin import margins
 from strategies.panel_facts import panel_facts
-from strategies.risk import Proposal, RiskContext, RiskLimits, assess, proposal_of
+from strategies.risk import PanelMarket, Proposal, RiskContext, RiskLimits, assess, drawdown_shut, proposal_of
 from strategies.sizing import size_entry, strategy_capital
 
 # A backtest has one strategy; its number matters to nobody.
@@ -76,6 +76,13 @@ class Desk:
         self.panel, self.facts = panel, panel_facts(panel)
         self.rows = {symbol: row for row, symbol in enumerate(panel.symbols)}
         self.tradable = frozenset(panel.symbols)
+        self.shut = False
+
+    def closed(self, book: Book) -> None:
+        """Follow the account's drawdown to its close: whether it has reached the limit and not recovered yet."""
+        limits = self.limits
+        if limits.drawdown_release_pct is not None:
+            self.shut = drawdown_shut(self.shut, -book.drawdown, limits.max_drawdown_pct, limits.drawdown_release_pct)
 
     def checked(self, t: int, drafts: Sequence[Draft], book: Book, cash: int) -> tuple[list[Entry], list[tuple[str, str]]]:
         """The entries that pass, in the order of execution, and for each that does not its group and the code of what it broke."""
@@ -113,7 +120,7 @@ class Desk:
         rows = {symbol: self.rows[symbol] for symbol in symbols}
         last = {symbol: int(self.facts.last_bar[row, t]) for symbol, row in rows.items()}
         prices = ClosingPrices(_finite(rows, self.panel.close, t), self.panel, t)
-        exposures, at_work, locked = self._exposures(book, prices)
+        exposures, at_work, locked, contracts = self._exposures(book, prices)
         return RiskContext(
             account_id="",
             session=self.facts.days[t],
@@ -131,10 +138,14 @@ class Desk:
             tradable=self.tradable,
             strategy_exposures={STRATEGY: at_work},
             option_margins=locked,
+            contracts=contracts,
+            shut=self.shut,
+            market=PanelMarket(self.panel, t),
         )
 
-    def _exposures(self, book: Book, prices: ClosingPrices) -> tuple[dict[str, Decimal], Decimal, dict[str, float]]:
-        """Market values by symbol, what counts against the strategy's share, and what options lock by underlying."""
+    def _exposures(self, book: Book, prices: ClosingPrices) -> tuple[dict[str, Decimal], Decimal, dict[str, float], dict[str, int]]:
+        """Market values by symbol, what counts against the strategy's share, what options lock by underlying, and how many
+        of each there are."""
         exposures: dict[str, Decimal] = defaultdict(Decimal)
         contracts: dict[str, int] = defaultdict(int)
         at_work = 0
@@ -146,7 +157,7 @@ class Desk:
                 at_work += position.value
                 contracts[position.symbol] += position.quantity
         locked = margins(contracts, prices) if contracts else {}
-        return dict(exposures), as_money(at_work) + money(sum(locked.values())), locked
+        return dict(exposures), as_money(at_work) + money(sum(locked.values())), locked, dict(contracts)
 
 
 def day_trades(book: Book, t: int) -> int:

@@ -1,7 +1,7 @@
 """The compiled backtest of rule strategies: the fills of the general simulation, to the cent, without asking `decide`.
 
 What it can run it runs exactly; what it cannot (costs with more decimals than 64 bits follow, an account beyond a billion
-dollars) it leaves to the simulation.
+dollars, limits that not every account has) it leaves to the simulation.
 """
 
 from bisect import bisect_left
@@ -36,7 +36,8 @@ NOTHING_KEPT = np.empty((0, 1 + TRADE_WIDTH), np.int64)
 
 def can_run(strategy: Strategy, settings: BacktestSettings) -> bool:
     """Whether the compiled account runs this exactly."""
-    return isinstance(strategy, RuleStrategy) and settings.capital <= LARGEST_CAPITAL and costs_of(settings.costs) is not None
+    known = settings.limits.plain and settings.capital <= LARGEST_CAPITAL and costs_of(settings.costs) is not None
+    return known and isinstance(strategy, RuleStrategy)
 
 
 def run_rules(

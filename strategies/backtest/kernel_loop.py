@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from strategies import risk, sizing
+from strategies import sizing
 from strategies.backtest import (
     kernel_amounts,
     kernel_book,
@@ -31,12 +31,13 @@ from strategies.backtest.kernel_rules import Plan, adds, glide, leaves
 from strategies.backtest.kernel_session import carry, mark, queued, quiet, trade_session
 from strategies.library import kernels
 from strategies.library.kernels import rounded, units
+from strategies.risk import throttle
 
 LEAST_ROWS = 256
 # What the compiled account takes code and constants from.
 SOURCES = (
-    kernel_amounts, kernel_book, kernel_codes, kernel_entries, kernel_market, kernel_record, kernel_rules, kernel_session, kernels, risk,
-    sizing,
+    kernel_amounts, kernel_book, kernel_codes, kernel_entries, kernel_market, kernel_record, kernel_rules, kernel_session, kernels, sizing,
+    throttle,
 )  # fmt: skip
 
 
