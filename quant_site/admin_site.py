@@ -25,6 +25,7 @@ NAVIGATION = [
         "title": "",
         "items": [
             {"title": _("Dashboard"), "icon": "monitoring", "link": reverse_lazy("dashboard"), "active": False},
+            {"title": _("Trading state"), "icon": "emergency_home", "link": reverse_lazy("trading-state"), "active": False},
             {"title": _("API"), "icon": "api", "link": reverse_lazy("docs")},
         ],
     },
@@ -33,6 +34,14 @@ NAVIGATION = [
         _item(_("Accounts"), "account_balance", "core.account"),
         _item(_("Loop runs"), "all_inclusive", "core.looprun"),
         _item(_("Loop stages"), "checklist", "core.loopstage"),
+    ),
+    _group(
+        _("Control"),
+        _item(_("Senders"), "cell_tower", "trading.senderboot"),
+        _item(_("Armings"), "lock_open", "trading.arming"),
+        _item(_("Halted symbols"), "block", "trading.symbolhalt"),
+        _item(_("Reconciliations"), "balance", "trading.reconciliation"),
+        _item(_("Confirmations"), "password", "core.confirmation"),
     ),
     _group(
         _("Strategies"),
@@ -59,6 +68,10 @@ NAVIGATION = [
         _item(_("Journal"), "menu_book", "trading.tradejournal"),
         _item(_("Plans"), "event_note", "trading.tradingplan"),
         _item(_("Price alerts"), "notifications", "trading.pricealert"),
+        _item(_("Alert firings"), "notifications_active", "trading.alertfiring"),
+        _item(_("Watched bars"), "visibility", "trading.watchedbar"),
+        _item(_("Hedge policies"), "umbrella", "trading.hedgepolicy"),
+        _item(_("Hedge records"), "water_drop", "trading.hedgerecord"),
     ),
     _group(
         _("Evaluation"),
@@ -73,6 +86,7 @@ NAVIGATION = [
         _("Market"),
         _item(_("Instruments"), "candlestick_chart", "market.instrument"),
         _item(_("Bar imports"), "upload_file", "market.barimport"),
+        _item(_("Calls to vendors"), "speed", "market.callslot"),
     ),
     _group(
         _("Paper broker"),

@@ -31,6 +31,7 @@ app = Celery("quant_site")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["quant_site"], related_name="schedules")
+app.autodiscover_tasks(["quant_site"], related_name="sending")  # no task: what a worker does before its first
 app.set_default()  # for the threads of a web server too, not only for the thread that imported this
 app.worker_pid = None  # known in the worker, and in the children it forks
 

@@ -10,7 +10,8 @@ SHORTEST_KEY = 32
 
 @register()
 def environment_check(**_) -> list[CheckMessage]:
-    """What `quant_site.environment` could not use: E003 folders, E004/E005 database, E006 algorithm, E007 numbers, E008 Redis."""
+    """What `quant_site.environment` could not use: E003 folders, E004/E005 database, E006 algorithm, E007 numbers, E008 Redis,
+    E012 Tiger."""
     return [Error(problem.message, hint=problem.hint, id=problem.id) for problem in settings.CONFIGURATION_PROBLEMS]
 
 

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from quant_site.core import tokens
 from quant_site.core.fields import PriceField, QuantityField
-from quant_site.core.models import Account, ApiLogin, AuditLog, IdempotencyKey, LoopRun, LoopStage, OutboxEvent
+from quant_site.core.models import Account, ApiLogin, AuditLog, Confirmation, IdempotencyKey, LoopRun, LoopStage, OutboxEvent
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import accounts_for
 
@@ -225,6 +225,18 @@ class ApiLoginAdmin(RecordAdmin):
         who = {"reason": "ADMIN", "actor": request.user, "ip_address": client_address(request)}
         ended = sum(tokens.login_revoke(login_id=pk, **who) for pk in queryset.values_list("pk", flat=True))
         self.message_user(request, _("%(count)d logins were ended.") % {"count": ended})
+
+
+@admin.register(Confirmation)
+class ConfirmationAdmin(RecordAdmin):
+    """What was confirmed stands in the audit log, in words."""
+
+    account_field = ""
+    list_display = ("created_at", "user", "action", "expires_at", "used_at")
+    list_filter = (("user", AutocompleteSelectFilter), ("created_at", RangeDateTimeFilter))
+    list_select_related = ("user",)
+    search_fields = ("action", "user__username")
+    date_hierarchy = "created_at"
 
 
 @admin.register(IdempotencyKey)

@@ -44,6 +44,12 @@ class DataMissing(QuantError):
     status = 422
 
 
+class TooManyTries(QuantError):
+    """Too many tries have failed; the details say how many seconds to wait."""
+
+    status = 429
+
+
 class Unavailable(QuantError):
     """A service we depend on does not answer now."""
 

@@ -48,6 +48,10 @@ class AccountLimits(models.Model):
 
     # --- what it can lose
     max_drawdown_pct = RatioField(_("drawdown limit"), default=Decimal("0.20"), validators=share)
+    drawdown_release_pct = optional_share(
+        _("opens again at a drawdown of"),
+        help_text=_("After the drawdown limit was reached nothing new is opened until the account has recovered to this. Empty: at once."),
+    )
     max_daily_loss_pct = optional_share(_("daily loss limit"), help_text=_("A deeper loss within a session lets the account only reduce."))
     risk_per_trade_pct = RatioField(_("risk per trade"), default=Decimal("0.01"), validators=share)
     max_es_pct = optional_share(_("largest expected shortfall"), help_text=_("Mean loss of the worst 2.5 % of days."))
@@ -76,6 +80,11 @@ class AccountLimits(models.Model):
     max_day_trades = models.PositiveSmallIntegerField(_("day trades in five sessions"), default=3)
     allow_short = models.BooleanField(_("short selling allowed"), default=True)
     options_level = models.PositiveSmallIntegerField(_("options allowed"), choices=OptionsLevel.choices, default=OptionsLevel.ALL)
+    close_unprotected = models.BooleanField(
+        _("close what has no stop"),
+        default=False,
+        help_text=_("A position whose stop does not work is closed, not only told of."),
+    )
     restricted = models.JSONField(_("barred symbols"), default=list, blank=True)
 
     class Meta:
@@ -88,14 +97,15 @@ LOOSER = {
     **dict.fromkeys(
         (
             "max_position_pct", "max_sector_pct", "max_group_pct", "group_correlation", "max_gross_exposure", "max_net_exposure",
-            "max_symbol_notional", "max_drawdown_pct", "max_daily_loss_pct", "risk_per_trade_pct", "max_es_pct", "max_stress_pct",
-            "max_delta_pct", "max_gamma_pct", "max_vega_pct", "max_theta_pct", "max_order_notional", "confirm_above", "max_adv_pct",
-            "price_collar_pct", "quote_max_age", "max_orders_per_minute", "max_rejects_per_minute", "max_day_trades", "allow_short",
-            "options_level",
+            "max_symbol_notional", "max_drawdown_pct", "drawdown_release_pct", "max_daily_loss_pct", "risk_per_trade_pct", "max_es_pct",
+            "max_stress_pct", "max_delta_pct", "max_gamma_pct", "max_vega_pct", "max_theta_pct", "max_order_notional", "confirm_above",
+            "max_adv_pct", "price_collar_pct", "quote_max_age", "max_orders_per_minute", "max_rejects_per_minute", "max_day_trades",
+            "allow_short", "options_level",
         ),
         HIGHER,
     ),
     "duplicate_window": LOWER,
+    "close_unprotected": LOWER,
 }  # fmt: skip
 LIMIT_FIELDS = (*LOOSER, "day_trade_rule", "restricted")
 # The strictest first: a later one lets more pass.
@@ -111,3 +121,21 @@ def loosened(name: str, before, after) -> bool:
     if before is None or after is None:
         return after is None and before is not None
     return after > before if LOOSER[name] == HIGHER else after < before
+
+
+def limits_loosened(before: dict, after: dict) -> list[str]:
+    """The limits that the change from `before` to `after` ({field: value}; other fields are ignored) loosens, by name."""
+    return [name for name in LIMIT_FIELDS if name in after and before[name] != after[name] and loosened(name, before[name], after[name])]
+
+
+def limits_payload(account_id: str, before: dict, after: dict) -> dict:
+    """What a confirmation is bound to: every limit that changes, as [before, after] in texts that do not depend on zeros."""
+    moved = [name for name in sorted(LIMIT_FIELDS) if name in after and before[name] != after[name]]
+    return {"account": account_id, "changes": {name: [plain(before[name]), plain(after[name])] for name in moved}}
+
+
+def plain(value):
+    """A limit as it stands in a payload: 0.30 and 0.3 are one, and so are lists of the same symbols."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return sorted(value) if isinstance(value, list) else value

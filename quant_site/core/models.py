@@ -4,6 +4,7 @@ import uuid
 from decimal import Decimal
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
 from django.db import models
@@ -17,6 +18,7 @@ from quant_site.core.types import Mode
 account_id_validator = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", _("Use letters, digits, dot, dash and underscore; at most 64 characters.")
 )
+EVERY_ACCOUNT = "all"  # where an account can be named, this word names each of them
 
 
 class Account(AccountLimits):
@@ -64,6 +66,12 @@ class Account(AccountLimits):
 
     def __str__(self):
         return self.id
+
+    def clean(self):
+        if self.mode == Mode.REAL and (self.broker != self.Broker.TIGER or self.is_replay):
+            raise ValidationError(_("Only an account at Tiger Brokers that belongs to no replay can be real."))
+        if self.id.casefold() == EVERY_ACCOUNT:
+            raise ValidationError(_("This name stands for every account; choose another."))
 
 
 class AccountMember(models.Model):

@@ -33,3 +33,13 @@ def may_trade(*, user, account: Account) -> bool:
     if user.is_superuser or account.owner_id == user.pk:
         return True
     return account.memberships.filter(user=user, role=AccountMember.Role.TRADE).exists()
+
+
+def accounts_tradable(user):
+    """Accounts that `user` owns or shares with the right to trade; superusers trade on all."""
+    if not user.is_authenticated:
+        return Account.objects.none()
+    if user.is_superuser:
+        return Account.objects.all()
+    shared = Q(memberships__user=user, memberships__role=AccountMember.Role.TRADE)
+    return Account.objects.filter(Q(owner=user) | shared).distinct()

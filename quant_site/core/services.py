@@ -46,27 +46,3 @@ def account_create(*, id: str, actor="system", owner=None, initial_cash: Decimal
     account.save(force_insert=True)
     audit_record(action="ACCOUNT_CREATE", actor=actor, account=account, resource=account, details={"cash": str(initial_cash)})
     return account
-
-
-@transaction.atomic
-def account_update(*, account: Account, actor, changes: dict, ip_address: str = "") -> Account:
-    """Set `changes` ({field: value}) of an account; raises `InvalidInput` when a value cannot be taken.
-
-    What an account is (its id, broker, mode, first cash, whether it belongs to a replay) never changes.
-    """
-    fixed = sorted({"id", "broker", "mode", "initial_cash", "is_replay", "base_currency"} & changes.keys())
-    if fixed:
-        raise InvalidInput("fixed_field", f"{', '.join(fixed)} of an account cannot be changed; make another account.", fields=fixed)
-    account = Account.objects.select_for_update().get(pk=account.pk)
-    before = {name: getattr(account, name) for name in changes}
-    for name, value in changes.items():
-        setattr(account, name, value)
-    try:
-        account.full_clean()
-    except ValidationError as error:
-        raise InvalidInput("invalid_account", " ".join(error.messages), fields=error.message_dict) from error
-    moved = {name: [str(before[name]), str(getattr(account, name))] for name in sorted(changes) if before[name] != getattr(account, name)}
-    if moved:
-        account.save(update_fields=[*changes, "updated_at"])
-        audit_record(action="ACCOUNT_UPDATE", actor=actor, account=account, resource=account, details=moved, ip_address=ip_address)
-    return account

@@ -16,6 +16,16 @@
       announce();
     }
   });
+  /* The panel of the trading state is a <details>: it opens and works without this; here it closes as a menu does. */
+  const panel = () => document.querySelector("details[data-control][open]");
+  document.addEventListener("click", (event) => {
+    const open = panel();
+    if (open && !open.contains(event.target)) open.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    const open = panel();
+    if (open && event.key === "Escape") { open.open = false; open.querySelector("summary").focus(); }
+  });
   document.addEventListener("change", (event) => {
     if (event.target.matches("select[data-submit]")) event.target.form.submit();
   });

@@ -29,7 +29,7 @@
   function sentence(type, payload) {
     const p = payload || {};
     const topic = type.split(".")[0];
-    const said = [p.symbol || p.group, label(p.direction), label(p.side), type === "position.closed" ? "" : number(p.quantity, 4)];
+    const said = [p.symbol || p.group, label(p.direction), label(p.legs ? "" : p.side), type === "position.closed" ? "" : number(p.quantity, 4)];
     if (p.price != null) said.push(`@ ${number(p.price, 4)}`);
     if (topic === "loop") said.unshift(p.session, label(p.stage));
     if (topic === "equity") said.push(p.session, number(p.total_equity, 2));
@@ -38,7 +38,7 @@
     said.push(label(p.to || p.status));
     if (type === "position.closed") said.push(label(p.exit_reason), signed(p.pnl));
     if (p.errors && p.errors.length) said.push(p.errors.map(label).join(", "));
-    if (topic === "account") said.push(p.message);
+    if (topic === "account" || topic === "alert") said.push(p.message || p.reason, p.by);
     if (p.error) said.push(p.error);
     return said.filter(Boolean).join(" ");
   }

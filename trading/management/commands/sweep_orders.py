@@ -5,7 +5,10 @@ import threading
 
 from django.core.management.base import BaseCommand
 
+from trading.senders import boot_register, sender_start
 from trading.sweeper import INTERVAL, sweep, sweep_forever
+
+ROLE = "sweeper"
 
 
 class Command(BaseCommand):
@@ -17,11 +20,14 @@ class Command(BaseCommand):
 
     def handle(self, *args, once: bool, interval: float, **options):
         if once:
+            boot_register(ROLE)
             for account, result in sweep().items():
                 self.stdout.write(f"{account}: {result}")
             return
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        if sender_start(ROLE, stopped=stop.is_set) is None:
+            return
         self.stdout.write(f"Sweeping orders every {interval:g} seconds.")
         sweep_forever(interval=interval, stopped=stop.is_set)
