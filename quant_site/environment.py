@@ -7,6 +7,7 @@ point stops at those checks, and in place of a database that cannot be had stand
 
 import importlib.util
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -169,3 +170,74 @@ def redis_url_from_env(env: Environment) -> str:
     hint = "Write redis://[:password@]host:6379 without a database number: 0 to 3 hold the queue, the cache, the sockets and the limits."
     env.refuse("quant.E008", "REDIS_URL cannot be used.", hint)
     return ""
+
+
+@dataclass(frozen=True)
+class TigerSettings:
+    """How Tiger Brokers is reached. Secrets are left out of its text. Empty URLs: Tiger's own gateway for the licence."""
+
+    account: str = field(repr=False)
+    tiger_id: str = field(repr=False)
+    private_key: str = field(repr=False)
+    license: str = ""
+    server_url: str = ""
+    push_url: str = ""
+    public_key: str = ""
+    timeout: int = 10
+
+
+def tiger_from_env(env: Environment) -> TigerSettings | None:
+    """`TIGER_ACCOUNT`, `TIGER_API_KEY` (the tiger id) and `TIGER_SECRET` (the private key or the path of its file); None
+    where none of them is set. The other variables are for other gateways: a test's, or another licence's."""
+    names = ("TIGER_ACCOUNT", "TIGER_API_KEY", "TIGER_SECRET")
+    missing = [name for name in names if not env.text(name)]
+    if len(missing) == len(names):
+        return None
+    hint = "Set TIGER_ACCOUNT, TIGER_API_KEY (the tiger id) and TIGER_SECRET (the private key or its file), or none of them."
+    if missing:
+        env.refuse("quant.E012", f"Tiger needs {' and '.join(missing)} too.", hint)
+        return None
+    key = _private_key(env, hint)
+    if not key:
+        return None
+    for name, schemes in (("TIGER_SERVER_URL", ("https", "http")), ("TIGER_PUSH_URL", ("ssl", "tcp"))):
+        if not _tiger_url(env.text(name), schemes):
+            env.refuse("quant.E012", f"{name} is not the address of a gateway.", f"Write {schemes[0]}://host:port, or unset it.")
+            return None
+    return TigerSettings(
+        account=env.text("TIGER_ACCOUNT"),
+        tiger_id=env.text("TIGER_API_KEY"),
+        private_key=key,
+        license=env.text("TIGER_LICENSE").upper(),
+        server_url=env.text("TIGER_SERVER_URL"),
+        push_url=env.text("TIGER_PUSH_URL"),
+        public_key=env.text("TIGER_PUBLIC_KEY"),
+        timeout=env.number("TIGER_TIMEOUT", 10, least=1, most=60),
+    )
+
+
+def _private_key(env: Environment, hint: str) -> str:
+    """The key as one line of base64; "" with a problem where there is none. Its text is in no message."""
+    text = env.text("TIGER_SECRET").replace("\\n", "\n")
+    try:
+        path = Path(text).expanduser()
+        text = path.read_text() if len(text) < 512 and "\n" not in text and path.is_file() else text
+    except (OSError, UnicodeDecodeError, ValueError, RuntimeError) as error:
+        env.refuse("quant.E012", f"The file that TIGER_SECRET names cannot be read ({type(error).__name__}).", hint)
+        return ""
+    key = "".join(line.strip() for line in text.splitlines() if not line.startswith("-----"))
+    if len(key) < 128 or not re.fullmatch(r"[A-Za-z0-9+/=]+", key):
+        env.refuse("quant.E012", "TIGER_SECRET is neither a private key nor the path of a file that holds one.", hint)
+        return ""
+    return key
+
+
+def _tiger_url(url: str, schemes: tuple[str, ...]) -> bool:
+    """Whether `url` is empty or usable. Without TLS only the machine itself is talked to."""
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme == schemes[1]
+        local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        return not url or (parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and (local or not plain))
+    except ValueError:
+        return False

@@ -7,7 +7,7 @@ from pathlib import Path
 import environ
 from django.utils.translation import gettext_lazy as _
 
-from quant_site.environment import Environment, database_from_env, redis_url_from_env
+from quant_site.environment import Environment, database_from_env, redis_url_from_env, tiger_from_env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 if (BASE_DIR / ".env").is_file():
@@ -159,6 +159,9 @@ LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
 AUTHENTICATION_BACKENDS = ["quant_site.core.ratelimit.GuardedModelBackend"]
 STRATEGY_MANAGE_USERS = env.words("STRATEGY_MANAGE_USERS")
+# Real orders need this, an account made for them, and a person who arms it.
+REAL_TRADING = env.flag("REAL_TRADING", False)
+TIGER = tiger_from_env(env)
 
 # --- REST
 REST_FRAMEWORK = {
@@ -199,6 +202,11 @@ SPECTACULAR_SETTINGS = {
         "LoopRunStatus": "quant_site.core.models.LoopRun.Status",
         "LoopStageStatus": "quant_site.core.models.LoopStage.Status",
         "HealthStatus": ["ok", "degraded"],
+        "AccountState": "quant_site.core.models.Account.State",
+        "LoopRunKind": "quant_site.core.models.LoopRun.Kind",
+        "HedgeKind": "trading.models.hedging.HedgePolicy.Kind",
+        "HedgeState": "trading.models.hedging.HedgePolicy.State",
+        "HedgeSwitch": "trading.api_hedges.SWITCH_CHOICES",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "quant_site.core.schema.describe_errors"],
 }
@@ -219,7 +227,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    # The broker's SDK writes keys, signatures and account numbers into its messages.
+    "filters": {"redact": {"()": "quant_site.market.tiger.redaction.Redaction"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["redact"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},

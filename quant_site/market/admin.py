@@ -6,7 +6,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from quant_site.core.admin import RecordAdmin
-from quant_site.market.models import BarImport, Instrument
+from quant_site.market.models import BarImport, CallSlot, Instrument
 
 
 @admin.register(Instrument)
@@ -28,3 +28,11 @@ class BarImportAdmin(RecordAdmin):
     list_filter = (("created_at", RangeDateTimeFilter), ("kind", ChoicesDropdownFilter), "changed")
     search_fields = ("symbol", "source")
     date_hierarchy = "created_at"
+
+
+@admin.register(CallSlot)
+class CallSlotAdmin(RecordAdmin):
+    account_field = ""
+    list_display = ("gate", "slot", "used_at")
+    list_filter = ("gate", ("used_at", RangeDateTimeFilter))
+    search_fields = ("gate",)

@@ -82,3 +82,22 @@ class BarImport(models.Model):
 
     def __str__(self):
         return f"{self.symbol or self.get_kind_display()} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class CallSlot(models.Model):
+    """One of the calls a minute that a vendor allows on one of its gates. Whoever calls takes a slot that was not used within
+    the last minute; so all processes together keep to the limit, and never burst across two minutes."""
+
+    gate = models.CharField(_("gate"), max_length=32)
+    slot = models.PositiveSmallIntegerField(_("number"))
+    used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+
+    class Meta:
+        db_table = "call_slots"
+        ordering = ["gate", "slot"]
+        constraints = [models.UniqueConstraint(fields=["gate", "slot"], name="uk_call_slot")]
+        indexes = [models.Index(fields=["gate", "used_at"], name="idx_call_slot_used")]
+        verbose_name, verbose_name_plural = _("call slot"), _("call slots")
+
+    def __str__(self):
+        return f"{self.gate} {self.slot}"

@@ -116,6 +116,18 @@ def session_close(session: date) -> datetime:
     return _calendar().closes[_position(session)]
 
 
+def market_is_open(at: datetime) -> bool:
+    """Whether `at` (aware) lies within the regular hours of a session."""
+    day = at.astimezone(NEW_YORK).date()
+    return is_session(day) and session_open(day) <= at < session_close(day)
+
+
+def trading_session(at: datetime) -> date:
+    """The session that trades at `at` (aware) or traded last: the one a fill at that time belongs to."""
+    day = at.astimezone(NEW_YORK).date()
+    return day if is_session(day) and at >= session_open(day) else previous_session(day)
+
+
 def last_completed_session(at: datetime) -> date:
     """The last session whose close is at or before `at` (aware)."""
     if at.tzinfo is None:

@@ -17,6 +17,14 @@ from quant_site.core.types import Mode
 WORKING, FILLED, CANCELLED, EXPIRED, REJECTED = "WORKING", "FILLED", "CANCELLED", "EXPIRED", "REJECTED"
 
 
+EXTERNAL = "X-"
+
+
+def external_id(broker_order_id: str) -> str:
+    """The id under which we know an order that was placed at the broker by somebody else."""
+    return f"{EXTERNAL}{broker_order_id}"
+
+
 class BrokerRefused(QuantError):
     """The broker refused, definitively; `code` is one of the adapter's known refusals."""
 
@@ -73,8 +81,8 @@ class BrokerOrder:
     """An order as the broker sees it now. Quantity and prices are in today's shares; `split_ratio` new shares for one
     old since it arrived.
 
-    `client_order_id` is empty for an order that is none of ours; what it is follows from the fields after `reason`, which a
-    broker fills in where `open_orders` asks for everything it holds."""
+    An order that is none of ours has `external_id(broker_order_id)` for our id, in its fills too; what it is follows from the
+    fields after `reason`, which a broker fills in for every order."""
 
     client_order_id: str
     broker_order_id: str
@@ -209,6 +217,9 @@ class Broker(Protocol):
 
     def cash(self, account_id: str) -> Decimal:
         """The balance in cents."""
+
+    def equity(self, account_id: str) -> Decimal | None:
+        """What the account is worth now, in dollars; None where the broker does not say."""
 
     def preview(self, request: OrderRequest) -> BrokerPreview | None:
         """What the broker says the order would do; None where it does not say."""

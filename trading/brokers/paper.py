@@ -8,7 +8,7 @@ either made it or not.
 How a session trades is in `paper_session`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ from quant_site.market.options.lifecycle import trades_after
 from quant_site.market.panel import Panel
 from strategies.margin import margins
 from trading.brokers.base import Ack, Activity, BrokerFill, BrokerOrder, BrokerRefused, BrokerUnclear, Evidence, OrderRequest
-from trading.brokers.paper_session import PaperSession, SessionBars
+from trading.brokers.paper_session import PaperSession, SessionBars, signed_legs
 from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
 from trading.vocabulary import OrderType
 
@@ -36,11 +36,11 @@ LEVERAGE = 2
 Phase, Status = PaperAccount.Phase, PaperOrder.Status
 # How far a session has come, in the order it happens; `CLOSED` of the same session is its end.
 NOT_OPENED, OPENED, TRADED, CLOSED = range(4)
-# Entries that wait, and exits of one symbol that are sure to trade.
-ENTERING_OR_LEAVING = "account_id = %s AND status = 'WORKING' AND (NOT reducing OR (symbol = %s AND order_type = 'MKT'))"
+# Entries that wait, and exits that are sure to trade.
+ENTERING_OR_LEAVING = "account_id = %s AND status = 'WORKING' AND (NOT reducing OR order_type = 'MKT')"
 OF_SESSION = "account_id = %s AND session = %s ORDER BY id"
 THIS_WORKING = "client_order_id = %s AND account_id = %s AND status = 'WORKING'"
-FILL_FIELDS = ("fill_id", "order_id", "session", "quantity", "price", "commission", "filled_at")
+FILL_FIELDS = ("fill_id", "order_id", "session", "quantity", "price", "commission", "filled_at", "symbol", "side")
 ACTIVITY_FIELDS = ("activity_id", "kind", "session", "symbol", "quantity", "per_share", "amount")
 ORDER_FIELDS = (
     "client_order_id", "status", "quantity", "limit_price", "stop_price", "filled_quantity", "average_fill_price", "commission",
@@ -200,6 +200,7 @@ class PaperBroker:
             order_type=request.order_type,
             time_in_force=request.time_in_force,
             quantity=request.quantity,
+            legs=[{"symbol": leg.symbol, "side": str(leg.side), "ratio": leg.ratio} for leg in request.legs],
             limit_price=request.limit_price,
             stop_price=request.stop_price,
             oca_group=request.oca_group,
@@ -212,35 +213,52 @@ class PaperBroker:
         return order.status, order.reason
 
     def _refusal(self, account: PaperAccount, request: OrderRequest) -> str | None:
-        """ "CODE: sentence" where the order is refused."""
-        day, contract = account.session or request.session, parse_contract(request.symbol)
-        if not self.panel.knows(request.symbol):
-            return f"UNKNOWN_SYMBOL: {request.symbol} is not known here."
-        if contract is None and request.symbol not in self._tradable:
-            return f"NOT_TRADABLE: {request.symbol} cannot be traded."
-        if contract is not None and not trades_after(contract, day):
-            return f"CONTRACT_ENDED: {request.symbol} does not trade after {day}."
-        if contract is not None and request.order_type != OrderType.MARKET:
+        """ "CODE: sentence" where the order is refused: one of several legs as a whole, for whatever speaks against one of them."""
+        day, symbols = account.session or request.session, [leg.symbol for leg in request.legs] or [request.symbol]
+        refused = next((reason for symbol in symbols if (reason := self._refusal_of_symbol(symbol, day))), None)
+        if refused is not None:
+            return refused
+        options = [symbol for symbol in symbols if parse_contract(symbol) is not None]
+        if request.legs and not _trade_together(request, options):
+            return "BAD_LEGS: Several different options, in whole numbers of each, trade as one here; shares trade one by one."
+        if options and request.order_type != OrderType.MARKET:
             return "ORDER_TYPE: Options trade by market orders here."
         if request.quantity <= 0 or request.quantity != request.quantity.to_integral_value():
             return f"BAD_QUANTITY: {request.quantity} is not a whole, positive number."
         if _price_missing(request):
             return "BAD_PRICE: A limit order needs a limit above zero, a stop order a stop above zero."
-        if contract is not None and request.reducing:
+        if options and request.reducing:
             return None
-        price = self._last_close(request.symbol, day)
-        if price is None:
-            return f"NO_PRICE: {request.symbol} has {'not traded yet' if contract is None else 'no quote'}."
+        unpriced = next((symbol for symbol in symbols if self._last_close(symbol, day) is None), None)
+        if unpriced is not None:
+            return f"NO_PRICE: {unpriced} has {'no quote' if options else 'not traded yet'}."
         return None if request.reducing else self._refusal_of_entry(account, request, day)
 
+    def _refusal_of_symbol(self, symbol: str, day: date) -> str | None:
+        contract = parse_contract(symbol)
+        if not self.panel.knows(symbol):
+            return f"UNKNOWN_SYMBOL: {symbol} is not known here."
+        if contract is None and symbol not in self._tradable:
+            return f"NOT_TRADABLE: {symbol} cannot be traded."
+        if contract is not None and not trades_after(contract, day):
+            return f"CONTRACT_ENDED: {symbol} does not trade after {day}."
+        return None
+
     def _refusal_of_entry(self, account: PaperAccount, request: OrderRequest, day: date) -> str | None:
-        holdings = self.positions(account.pk)
-        rows = rows_read(PaperOrder, ("symbol", "side", "quantity", "reducing"), ENTERING_OR_LEAVING, account.pk, request.symbol)
-        left = holdings.get(request.symbol, Decimal(0)) + sum(Side(side).sign * quantity for _, side, quantity, exits in rows if exits)
-        if left * Side(request.side).sign < 0:
-            return f"OPPOSITE_HOLDING: {left:f} {request.symbol} are held: an opening {request.side} would turn through zero."
-        ordered = [(symbol, Side(side).sign * quantity) for symbol, side, quantity, exits in rows if not exits]
-        ordered.append((request.symbol, Side(request.side).sign * request.quantity))
+        """What of the order would turn a holding, or what it and all that is held and ordered would take more than is there. Legs
+        count together: what is sold in an order is covered by what is bought in it."""
+        holdings, left, ordered = self.positions(account.pk), Counter(), _traded(request)
+        names = ("symbol", "side", "quantity", "legs", "reducing")
+        for *columns, exits in rows_read(PaperOrder, names, ENTERING_OR_LEAVING, account.pk):
+            if exits:
+                left.update(dict(signed_legs(*columns)))
+            else:
+                ordered += signed_legs(*columns)
+        for symbol, quantity in _traded(request):
+            held = holdings.get(symbol, Decimal(0)) + left[symbol]
+            if held * quantity < 0:
+                side = Side.BUY if quantity > 0 else Side.SELL
+                return f"OPPOSITE_HOLDING: {held:f} {symbol} are held: an opening {side} would turn through zero."
         gross = money(self._gross([*holdings.items(), *ordered], day))
         power = money(LEVERAGE * (account.cash + sum(self._worth(symbol, quantity, day) for symbol, quantity in holdings.items())))
         if gross > power:
@@ -296,6 +314,16 @@ class PaperBroker:
 def broker_order_id(client_order_id: str) -> str:
     """Our id, as the paper broker would have numbered it: the same in every run."""
     return f"P-{client_order_id}"
+
+
+def _traded(request: OrderRequest) -> list[tuple[str, Decimal]]:
+    legs = [{"symbol": leg.symbol, "side": leg.side, "ratio": leg.ratio} for leg in request.legs]
+    return signed_legs(request.symbol, request.side, request.quantity, legs)
+
+
+def _trade_together(request: OrderRequest, options: list[str]) -> bool:
+    several = len(set(options)) == len(request.legs) > 1
+    return several and all(isinstance(leg.ratio, int) and leg.ratio > 0 for leg in request.legs)
 
 
 def _progress(account: PaperAccount, session: date) -> int:

@@ -14,7 +14,8 @@ the result is never better than what could have happened. Order of events:
 
 Market and stop orders pay half the spread and slippage; limits pay neither. Options trade at the open only, bought at the
 ask and sold at the bid, which are their spread. A symbol without a bar or quote, or without a bid for what is sold, does not
-trade. Fills are whole; volume is the business of whoever sizes the order.
+trade. Fills are whole; volume is the business of whoever sizes the order. An order of several legs fills all of them or none:
+where one does not trade it waits, and where a contract of it ends it is cancelled.
 """
 
 from collections.abc import Callable
@@ -42,8 +43,16 @@ from trading.vocabulary import OrderType, TimeInForce
 Status = PaperOrder.Status
 RANK = {OrderType.STOP: 0, OrderType.MARKET: 1, OrderType.LIMIT: 2}
 WORKING = "account_id = %s AND status = 'WORKING'"
-LEVEL_FIELDS = ("id", "symbol", "side", "order_type", "time_in_force", "stop_price", "limit_price")
+LEVEL_FIELDS = ("id", "symbol", "side", "order_type", "time_in_force", "legs", "stop_price", "limit_price")
 _actions: WeakKeyDictionary[Panel, dict[int, list[CorporateAction]]] = WeakKeyDictionary()
+
+
+class Trade(NamedTuple):
+    """One symbol that an order trades; `ratio` are its shares or contracts in one unit."""
+
+    symbol: str
+    side: Side
+    ratio: int
 
 
 class Level(NamedTuple):
@@ -54,6 +63,7 @@ class Level(NamedTuple):
     side: str
     order_type: str
     time_in_force: str
+    legs: list
     stop: float | None
     limit: float | None
 
@@ -239,8 +249,12 @@ class PaperSession:
 
     def _cancel(self, concerns: Callable[[str], bool]) -> None:
         """Cancel what works on contracts that ended."""
-        rows = rows_read(PaperOrder, ("id", "symbol"), f"{WORKING} ORDER BY id", self.account.pk)
-        gone = [(Status.CANCELLED.value, "CONTRACT_ENDED", pk) for pk, symbol in rows if concerns(symbol)]
+        rows = rows_read(PaperOrder, ("id", "symbol", "side", "legs"), f"{WORKING} ORDER BY id", self.account.pk)
+        gone = [
+            (Status.CANCELLED.value, "CONTRACT_ENDED", pk)
+            for pk, *columns in rows
+            if any(concerns(each.symbol) for each in _trades(*columns))
+        ]
         if gone:
             rows_update(PaperOrder, ("status", "reason"), gone)
             self.working = None
@@ -252,7 +266,7 @@ class PaperSession:
         """Fill the orders that trade. Which do is decided on plain floats; only those are read as rows."""
         triggered = {}
         for level in self._levels():
-            traded = self._price(level, price_of)
+            traded = self._prices(level, price_of)
             if traded is not None:
                 triggered[level.pk] = traded
         if not triggered:
@@ -267,49 +281,79 @@ class PaperSession:
         for order in orders:
             if order.oca_group and order.oca_group in cancelled:
                 continue
-            if self._fill(order, price(triggered[order.pk]), price_of is at_open_price) and order.oca_group:
+            if self._fill(order, [price(level) for level in triggered[order.pk]], price_of is at_open_price) and order.oca_group:
                 cancelled.add(order.oca_group)
                 group = rows_read(PaperOrder, ("id",), f"{WORKING} AND oca_group = %s", self.account.pk, order.oca_group)
                 rows_update(PaperOrder, ("status", "reason"), [(Status.CANCELLED.value, "OCA", pk) for (pk,) in group])
 
-    def _price(self, level: Level, price_of) -> float | None:
-        """What an order trades at before costs, or None."""
-        if parse_contract(level.symbol) is not None:
-            return self.bars.option_price(level.symbol, level.side) if price_of is at_open_price else None
-        bar = self.bars.bar(level.symbol)
+    def _prices(self, level: Level, price_of) -> list[float] | None:
+        """What each symbol of an order trades at before costs; None where one of them does not."""
+        prices = []
+        for trade in _trades(level.symbol, level.side, level.legs):
+            found = self._price(trade, level, price_of)
+            if found is None:
+                return None
+            prices.append(found)
+        return prices
+
+    def _price(self, trade: Trade, level: Level, price_of) -> float | None:
+        if parse_contract(trade.symbol) is not None:
+            return self.bars.option_price(trade.symbol, trade.side) if price_of is at_open_price else None
+        bar = self.bars.bar(trade.symbol)
         return bar and price_of(level.order_type, level.side, level.stop, level.limit, *bar)
 
-    def _fill(self, order: PaperOrder, level: Decimal, at_open: bool) -> bool:
+    def _fill(self, order: PaperOrder, levels: list[Decimal], at_open: bool) -> bool:
         """Fill `order`; False when it is cancelled instead, because it would open or turn what it must not."""
-        side = Side(order.side)
-        held = self.holdings.get(order.symbol, Decimal(0))
-        against = max(Decimal(0), -side.sign * held)
-        shares = min(order.quantity, against) if order.reducing else order.quantity
-        if not shares or (against and not order.reducing):
+        trades = _trades(order.symbol, order.side, order.legs)
+        against = [max(Decimal(0), -trade.side.sign * self.holdings.get(trade.symbol, Decimal(0))) for trade in trades]
+        units = order.quantity
+        if order.reducing:
+            units = min(units, *(held // trade.ratio for held, trade in zip(against, trades, strict=True)))
+        if not units or (any(against) and not order.reducing):
             order.status, order.reason = Status.CANCELLED, "NOTHING_TO_REDUCE" if order.reducing else "OPPOSITE_HOLDING"
             _write(order, ("status", "reason"))
             return False
-        option = parse_contract(order.symbol) is not None
-        paid = level if option or order.order_type == OrderType.LIMIT else self.costs.worse(level, side)
-        commission = self.costs.contract_commission(shares) if option else self.costs.commission(shares, paid)
-        self.holdings[order.symbol] = held + side.sign * shares
-        self.cash -= side.sign * money(shares * paid * multiplier_of(order.symbol)) + commission
-        complete = shares == order.quantity
+        fills = [self._trade(order, trade, units * trade.ratio, level, at_open) for trade, level in zip(trades, levels, strict=True)]
+        complete = units == order.quantity
         order.status, order.reason = (Status.FILLED, "") if complete else (Status.CANCELLED, "NOTHING_TO_REDUCE")
-        order.filled_quantity, order.average_fill_price, order.commission = shares, paid, commission
+        order.filled_quantity, order.commission = units, sum(fill.commission for fill in fills)
+        order.average_fill_price = fills[0].price
+        if order.legs:
+            order.average_fill_price = sum(trade.side.sign * trade.ratio * fill.price for trade, fill in zip(trades, fills, strict=True))
         _write(order, ("status", "reason", "filled_quantity", "average_fill_price", "commission"))
-        fill = PaperFill(
+        rows_insert(fills)
+        return True
+
+    def _trade(self, order: PaperOrder, trade: Trade, shares: Decimal, level: Decimal, at_open: bool) -> PaperFill:
+        """Move holdings and cash for one symbol of an order; answers the fill, still to be written."""
+        option = parse_contract(trade.symbol) is not None
+        paid = level if option or order.order_type == OrderType.LIMIT else self.costs.worse(level, trade.side)
+        commission = self.costs.contract_commission(shares) if option else self.costs.commission(shares, paid)
+        self.holdings[trade.symbol] = self.holdings.get(trade.symbol, Decimal(0)) + trade.side.sign * shares
+        self.cash -= trade.side.sign * money(shares * paid * multiplier_of(trade.symbol)) + commission
+        fill_id = f"{order.client_order_id}-{self.session:%Y%m%d}"
+        return PaperFill(
             account_id=self.account.pk,
-            fill_id=f"{order.client_order_id}-{self.session:%Y%m%d}",
+            fill_id=f"{fill_id}-{trade.symbol}" if order.legs else fill_id,
             order=order,
+            symbol=trade.symbol if order.legs else "",
+            side=trade.side.value if order.legs else "",
             session=self.session,
             quantity=shares,
             price=paid,
             commission=commission,
             filled_at=session_open(self.session) if at_open else session_close(self.session),
         )
-        row_insert(fill)
-        return True
+
+
+def _trades(symbol: str, side: str, legs: list) -> list[Trade]:
+    """What an order trades: its legs, or the one symbol that it is."""
+    return [Trade(leg["symbol"], Side(leg["side"]), leg["ratio"]) for leg in legs] or [Trade(symbol, Side(side), 1)]
+
+
+def signed_legs(symbol: str, side: str, quantity: Decimal, legs: list) -> list[tuple[str, Decimal]]:
+    """Signed shares or contracts of an order by symbol."""
+    return [(trade.symbol, trade.side.sign * trade.ratio * quantity) for trade in _trades(symbol, side, legs)]
 
 
 def _write(order: PaperOrder, names: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 import talib
 from django.conf import settings
@@ -21,9 +22,13 @@ from quant_site.checks import configuration_problems, redis_problems
 from quant_site.core import clock
 from quant_site.market.models import Instrument
 from quant_site.market.sessions import last_completed_session, session_distance
+from quant_site.market.tiger.config import key_usable
+from quant_site.market.tiger.errors import TigerError
+from quant_site.market.tiger.health import MAX_SKEW, checkup, quote_permissions
 from quant_site.schedules import HEARTBEAT_KEY
 
 HEARTBEAT_LATE = timedelta(minutes=3)
+Answer = TypeVar("Answer")
 
 
 class Problem(Exception):
@@ -106,6 +111,42 @@ def market_data() -> str:
     return f"{stored['instruments']} instruments up to {stored['last']} ({behind} sessions ago)"
 
 
+def tiger() -> str:
+    """Keys, gateway, account and clock; what is missing of the variables is among the lines of the configuration."""
+    if settings.TIGER is None:
+        if any(problem.id == "quant.E012" for problem in settings.CONFIGURATION_PROBLEMS):
+            raise Problem("the settings cannot be used", "See the line of the configuration.")
+        return "not used"
+    found = _tiger_asked(checkup)
+    if not found.account_type:
+        raise Problem("TIGER_ACCOUNT is no account of the tiger id", "Give the number that Tiger's developer page lists.")
+    if found.skewed:
+        what = "Tiger tells no time" if found.skew is None else f"our clock and Tiger's differ by {abs(found.skew):.1f} s"
+        raise Problem(what, f"Let chrony or systemd-timesyncd set the clock: beyond {MAX_SKEW:.0f} s nothing is sent.")
+    orders = "real orders are on" if settings.REAL_TRADING else "real orders are off (REAL_TRADING)"
+    account = f"{found.account_type} account, {found.capability}, {found.status}"
+    return f"{account}; answers in {found.seconds * 1000:.0f} ms, clock {found.skew:+.1f} s; {orders}"
+
+
+def tiger_quotes() -> str:
+    if settings.TIGER is None:
+        return "not used"
+    allowed = _tiger_asked(quote_permissions)
+    if not allowed:
+        raise Problem("no permission to quotes", "Subscribe to US quotes of the Open API: without a quote no opening order is sent.")
+    return ", ".join(allowed)
+
+
+def _tiger_asked(question: Callable[[], Answer]) -> Answer:
+    if not key_usable(settings.TIGER.private_key):
+        raise Problem("the private key is none", "Let TIGER_SECRET be the RSA key (PKCS#1 or PKCS#8), or the path of its file.")
+    try:
+        return question()
+    except TigerError as error:
+        remedy = "Compare TIGER_API_KEY and TIGER_SECRET with Tiger's developer page, and look whether its gateway can be reached."
+        raise Problem(error.message, remedy) from None
+
+
 def worker() -> str:
     last = cache.get(HEARTBEAT_KEY)
     remedy = "Start everything with manage.py up, and look at what worker and scheduler print."
@@ -127,6 +168,8 @@ CHECKS: dict[str, Callable[[], str]] = {
     "redis": redis_answers,
     "indicators": indicators,
     "market data": market_data,
+    "tiger": tiger,
+    "tiger quotes": tiger_quotes,
     "worker": worker,
 }
 

@@ -1,4 +1,4 @@
-"""Run the whole system: web, worker, scheduler and order sweeper under one supervisor."""
+"""Run the whole system: web, worker, scheduler, order sweeper and price watch under one supervisor."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ NOT_READY = 5
 
 
 class Command(BaseCommand):
-    help = "Runs web server, worker, scheduler and order sweeper, restarts what ends, and stops all with Ctrl-C."
+    help = "Runs web server, worker, scheduler, order sweeper and price watch, restarts what ends, and stops all with Ctrl-C."
 
     def add_arguments(self, parser):
         parser.add_argument("--bind", default="127.0.0.1", help="Address to listen on (default 127.0.0.1).")
@@ -109,6 +109,7 @@ def programs(bind: str, port: int, workers: int) -> list[Program]:
         Program("worker", [*python, *queue, *worker]),
         Program("scheduler", [*python, *queue, "beat", level]),
         Program("sweeper", [sys.executable, "manage.py", "sweep_orders"]),
+        Program("prices", [sys.executable, "manage.py", "watch_prices"]),
     ]
 
 

@@ -55,6 +55,11 @@ class OptionMarket:
         facts = self._facts.get(underlying)
         return float("nan") if facts is None else float((facts.opens if moment == "OPEN" else facts.closes)[t])
 
+    def terms(self, underlying: str, t: int) -> tuple[float, float]:
+        """The rate and the dividend yield at the close of column t, continuous, a year; the yield is 0 where nothing is known of it."""
+        facts = self._facts.get(underlying)
+        return float(self._rate[t]), 0.0 if facts is None else float(facts.dividend_yield[t])
+
     def chain(self, underlying: str, t: int, *, expirations: list[date] | None = None, moment: Moment = "CLOSE") -> Chain:
         """The chain at a moment of column t: the stored one at the close where there is one, else a synthetic one.
 
