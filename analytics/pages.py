@@ -20,6 +20,7 @@ from strategies.cards import card as strategy_card
 from strategies.parameters import effective_params, implementation
 from strategies.previews import preview, result_context
 from strategies.registry import REGISTRY
+from trading.control_selectors import account_states
 from trading.models.orders import STATUS_LABELS as ORDER_LABELS
 
 SESSION_KEY = "account"
@@ -27,7 +28,7 @@ ROWS = 40
 TABS = ("orders", "fills", "journal", "signals")
 # Cards of the dashboard and the events after which each is read again.
 CARD_EVENTS = {
-    "status": "loop.run",
+    "status": "loop.run account.",
     "kpis": "equity.snapshot loop.run",
     "equity": "equity.snapshot",
     "months": "equity.snapshot",
@@ -69,14 +70,24 @@ def _account_of(request) -> Account | None:
     return remembered or visible.order_by("is_replay", "pk").first()
 
 
-def _render(request, template: str, account: Account | None, section: str, **context) -> HttpResponse:
+def account_page(request, template: str, account: Account | None, section: str, *, code: int = 200, **context) -> HttpResponse:
+    """A page with what the head of each needs; `section` is its place in the navigation."""
     shared = {
         "account": account,
         "accounts": list(accounts_for(request.user).order_by("is_replay", "pk")),
+        "control": control_of(request, account) if account is not None else None,
         "section": section,
         "words": _script_words(),
     }
-    return render(request, template, shared | context)
+    return render(request, template, shared | context, status=code)
+
+
+def control_of(request, account: Account) -> dict:
+    """What the badge of the trading state shows, and where its forms lead back to."""
+    here = request.htmx.current_url_abs_path if getattr(request, "htmx", None) else None
+    [row] = account_states(request.user, [account])
+    back = reverse("trading-state", query={"account": account.pk}) if request.method == "POST" else here or request.get_full_path()
+    return row | {"next": back}
 
 
 def _script_words() -> dict:
@@ -104,9 +115,9 @@ def card_html(request, name: str, account: Account) -> str:
 @page
 def dashboard_page(request, account):
     if account is None:
-        return _render(request, "pages/no_account.html", None, "dashboard")
+        return account_page(request, "pages/no_account.html", None, "dashboard")
     cards = {name: _slot(request, name, account) for name in dashboard.SECTIONS}
-    return _render(request, "pages/dashboard.html", account, "dashboard", cards=cards)
+    return account_page(request, "pages/dashboard.html", account, "dashboard", cards=cards)
 
 
 def _slot(request, name: str, account: Account) -> dict:
@@ -125,7 +136,7 @@ def card(request, account, name):
 
 @page
 def strategies(request, account):
-    return _render(request, "pages/strategies.html", account, "strategies", strategies=records.strategies_list(account))
+    return account_page(request, "pages/strategies.html", account, "strategies", strategies=records.strategies_list(account))
 
 
 @page
@@ -133,7 +144,7 @@ def strategy(request, account, key):
     row = records.strategy_get(key)
     card = strategy_card(REGISTRY[key]) if key in REGISTRY else None
     detail = records.strategy_detail(row, account)
-    return _render(request, "pages/strategy.html", account, "strategies", strategy=row, conformance=card, **detail)
+    return account_page(request, "pages/strategy.html", account, "strategies", strategy=row, conformance=card, **detail)
 
 
 @page
@@ -150,10 +161,10 @@ def strategy_backtest(request, account, key):
 @page
 def loop(request, account):
     if account is None:
-        return _render(request, "pages/no_account.html", None, "loop")
+        return account_page(request, "pages/no_account.html", None, "loop")
     counts = dashboard.section("loop", account)
     rows = _paged(request, records.loop_runs(account))
-    return _render(request, "pages/loop.html", account, "loop", rows=rows, counts=counts.data.get("counts", {}))
+    return account_page(request, "pages/loop.html", account, "loop", rows=rows, counts=counts.data.get("counts", {}))
 
 
 @page
@@ -161,20 +172,20 @@ def loop_run(request, account, pk):
     run = LoopRun.objects.select_related("account").filter(pk=pk, account__in=accounts_for(request.user)).first()
     if run is None:
         raise Http404
-    return _render(request, "pages/loop_run.html", run.account, "loop", run=run, **records.loop_run_detail(run))
+    return account_page(request, "pages/loop_run.html", run.account, "loop", run=run, **records.loop_run_detail(run))
 
 
 @page
 def trades(request, account):
     if account is None:
-        return _render(request, "pages/no_account.html", None, "trades")
+        return account_page(request, "pages/no_account.html", None, "trades")
     tab = request.GET.get("tab", TABS[0])
     if tab not in TABS:
         raise Http404
     symbol, status = request.GET.get("symbol", "").strip(), request.GET.get("status", "")
     filters = {"symbol": symbol} | ({"status": status} if tab in {"orders", "signals"} else {})
     labels = {"orders": ORDER_LABELS, "signals": SIGNAL_LABELS}.get(tab, {})
-    return _render(
+    return account_page(
         request,
         "pages/trades.html",
         account,

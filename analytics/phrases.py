@@ -11,12 +11,13 @@ from functools import cache
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from analytics import phrases_orders, phrases_strategies
+from analytics import phrases_control, phrases_orders, phrases_strategies
 
 # More specific templates first: the first that matches the whole sentence is taken.
 SENTENCES = (
     *phrases_strategies.SENTENCES,
     *phrases_orders.SENTENCES,
+    *phrases_control.SENTENCES,
     _("No bars of {groups}: open, and their exits cannot be decided."),
     _("The published defaults."),
     _("Switched off by hand."),

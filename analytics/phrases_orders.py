@@ -40,6 +40,7 @@ REFUSALS = (
     _("{symbol} is not known here."),
     _("{symbol} cannot be traded."),
     _("{symbol} does not trade after {day}."),
+    _("Several different options, in whole numbers of each, trade as one here; shares trade one by one."),
     _("Options trade by market orders here."),
     _("{quantity} is not a whole, positive number."),
     _("A limit order needs a limit above zero, a stop order a stop above zero."),

@@ -13,6 +13,7 @@ from strategies.models import AccountStrategy, ParameterVersion, Strategy, Strat
 from strategies.registry import REGISTRY
 from strategies.schema import parameter_rows
 from trading.models import Fill, Order, OrderEvent, TradeJournal
+from trading.selectors import orders_in
 
 LATEST = 15
 
@@ -111,7 +112,7 @@ def orders(account: Account, *, symbol: str = "", status: str = ""):
     """Orders with their events, newest first."""
     rows = Order.objects.filter(account=account).select_related("signal__strategy", "position__strategy")
     rows = rows.prefetch_related(Prefetch("events", OrderEvent.objects.order_by("sequence"))).order_by("-session", "-id")
-    return _of(rows, symbol, status=status)
+    return _of(rows.filter(orders_in(symbol)) if symbol else rows, "", status=status)
 
 
 def fills(account: Account, *, symbol: str = ""):

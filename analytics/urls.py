@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
-from analytics import pages
+from analytics import control_pages, pages
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -17,4 +17,9 @@ urlpatterns = [
     path("loop/", pages.loop, name="loop"),
     path("loop/<int:pk>/", pages.loop_run, name="loop-run"),
     path("trades/", pages.trades, name="trades"),
+    path("trading-state/", control_pages.trading_state, name="trading-state"),
+    path("trading-state/badge/", control_pages.badge, name="trading-state-badge"),
+    path("trading-state/set/", control_pages.state_set, name="trading-state-set"),
+    path("trading-state/arm/", control_pages.arm, name="account-arm"),
+    path("trading-state/disarm/", control_pages.disarm, name="account-disarm"),
 ]

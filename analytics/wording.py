@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from analytics import phrases
 from analytics.phrases_strategies import MARKETS
+from quant_site.core.limits import LIMIT_FIELDS
 from quant_site.core.models import Account, LoopRun, LoopStage
 from quant_site.market.options.contracts import parse_contract
 from signals_app.models import DIRECTION_LABELS
@@ -36,6 +37,7 @@ STAGES = {
     "signals": _("Signals"),
     "risk": _("Risk checks"),
     "orders": _("Orders"),
+    "hedge": _("Hedges"),
     "evaluation": _("Evaluation"),
     "improvements": _("Improvements"),
     "adaptation": _("Adaptation"),
@@ -68,6 +70,24 @@ VIOLATIONS = {
     "STRATEGY_SHARE": _("Share of the strategy"),
     "GROSS_EXPOSURE": _("Gross exposure"),
     "CASH": _("Free cash"),
+    "RESTRICTED": _("Barred symbol"),
+    "OPTIONS_LEVEL": _("Options not allowed"),
+    "ORDER_NOTIONAL": _("Size of an order"),
+    "SYMBOL_NOTIONAL": _("Amount in one symbol"),
+    "SECTOR": _("Limit of a sector"),
+    "CORRELATED_GROUP": _("Limit of names that move together"),
+    "NET_EXPOSURE": _("Net exposure"),
+    "UNSETTLED_CASH": _("Settled cash"),
+    "INTRADAY_MARGIN": _("Intraday margin"),
+    "DELTA": _("Delta"),
+    "GAMMA": _("Gamma"),
+    "VEGA": _("Vega"),
+    "THETA": _("Theta"),
+    "EXPECTED_SHORTFALL": _("Expected shortfall"),
+    "STRESS": _("Loss under stress"),
+    "MISSING_GREEK": _("A Greek is not known"),
+    "NOT_ENOUGH_HISTORY": _("Too little history"),
+    "NO_VALUATION": _("An option cannot be valued"),
     "RISK_BUDGET": _("Risk budget of the trade"),
     "VOLATILITY_TARGET": _("Volatility target"),
     "ADV": _("Share of average volume"),
@@ -93,6 +113,12 @@ EVENTS = {
     "finding": _("Finding"),
     "adaptation": _("Adaptation"),
     "account.halted": _("Account halted"),
+    "hedge.policy": _("Hedge changed"),
+    "hedge.stopped": _("Hedge stopped"),
+    "account.state": _("Trading state"),
+    "account.armed": _("Armed for real orders"),
+    "account.disarmed": _("Disarmed"),
+    "alert.critical": _("Critical alert"),
 }
 
 # What the scripts show that no page has written for them.
@@ -146,6 +172,8 @@ FIELDS = {
     "changed": _("changed"),
     "weights": _("weights"),
     "candidates": _("candidates"),
+    "policies": _("hedge policies"),
+    "stopped": _("stopped"),
 }
 
 FINDINGS = {
@@ -190,13 +218,15 @@ REFUSALS = {
     "NO_PRICE": _("No price"),
     "NO_BAR": _("No bar to trade on"),
     "BUYING_POWER": _("Buying power"),
+    "BAD_LEGS": _("Legs that do not trade as one"),
 }
 
 
 def status_labels() -> dict[str, str]:
     """Labels of every status a signal, an order or a run can have."""
     runs = {**dict(StrategyRun.Status.choices), **dict(LoopRun.Status.choices), **dict(LoopStage.Status.choices)}
-    return {str(key): str(label) for key, label in {**runs, **ORDER_LABELS, **SIGNAL_LABELS, **DIRECTION_LABELS, **SIDE_LABELS}.items()}
+    labels = {**dict(Account.State.choices), **runs, **ORDER_LABELS, **SIGNAL_LABELS, **DIRECTION_LABELS, **SIDE_LABELS}
+    return {str(key): str(label) for key, label in labels.items()}
 
 
 def code_labels() -> dict[str, str]:
@@ -242,8 +272,16 @@ def _in_slot(slot: str, text: str) -> str:
         "side": SIDE_LABELS.get(text),
         "state": dict(Account.State.choices).get(text),
         "status": ORDER_LABELS.get(text),
+        "limits": _limit_names(text),
     }.get(slot)
     return gettext(str(known)) if known else text
+
+
+def _limit_names(text: str) -> str | None:
+    """Columns of an account's limits, separated by commas, by their labels."""
+    labels = {name: Account._meta.get_field(name).verbose_name for name in LIMIT_FIELDS}
+    names = text.split(", ")
+    return ", ".join(str(labels[name]) for name in names) if labels.keys() >= set(names) else None
 
 
 @cache

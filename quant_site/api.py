@@ -11,27 +11,32 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from quant_site.core import clock
-from quant_site.core.errors import DataMissing, InvalidInput, NotAllowed, Unavailable
+from quant_site.core.errors import Conflict, DataMissing, InvalidInput, NotAllowed, Unavailable
 from quant_site.core.idempotency import idempotent
 from quant_site.core.models import Account
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import account_get
 from quant_site.core.services import audit_record
+from quant_site.core.types import Mode
 from quant_site.core.views import row_get
 from quant_site.loop import loop_lock
 from quant_site.market.models import Instrument
 from quant_site.market.selectors import panel_load
 from quant_site.market.sessions import is_session, last_completed_session
-from quant_site.schedules import account_loop
+from quant_site.schedules import account_loop, signals_execute
 from signals_app.api import SignalDetailSerializer
+from signals_app.engine import SignalEngine
 from signals_app.models import TradingSignal
 from signals_app.services import signal_cancel
 from signals_app.states import SignalStatus
 from strategies.engine import StrategyEngine
 from strategies.models import StrategyRun
 from trading.brokers import broker_for
-from trading.context import holdings_build
+from trading.context import holdings_build, risk_context_build
 from trading.executor import OrderExecutor
+from trading.orders import order_cancel_request
+from trading.states import OPEN
+from trading.vocabulary import Purpose
 
 
 class RunRequestSerializer(serializers.Serializer):
@@ -109,7 +114,11 @@ class SignalCancelView(APIView):
     @extend_schema(request=None, responses=SignalDetailSerializer, tags=["signals"])
     def post(self, request, pk: int):
         signal = row_get(TradingSignal.objects.select_related("strategy", "account"), user=request.user, pk=pk, trade=True)
-        if signal.signal_status == SignalStatus.EXECUTING:
+        if signal.signal_status == SignalStatus.EXECUTING and signal.account.mode == Mode.REAL:
+            # No web process calls a real broker: the wish is written down, and whoever sends asks for it.
+            for order in signal.orders.filter(status__in=OPEN, purpose=Purpose.ENTRY).order_by("pk"):
+                order_cancel_request(order=order, actor=request.user, reason="SIGNAL_CANCELLED", ip_address=client_address(request))
+        elif signal.signal_status == SignalStatus.EXECUTING:
             self._call_back(request, signal)
         elif signal.signal_status != SignalStatus.CANCELLED:
             signal_cancel(signal=signal, actor=request.user)
@@ -122,6 +131,59 @@ class SignalCancelView(APIView):
             signal.refresh_from_db()
             _audit(request, "SIGNAL_CANCEL", account=account, resource=signal)
             OrderExecutor(account, broker_for(account, panel), signal.session, panel).cancel_signal(signal)
+
+
+class SignalValidateView(APIView):
+    """Check a pending signal again, as the account stands now: it becomes VALIDATED or REJECTED."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(request=None, responses=SignalDetailSerializer, tags=["signals"])
+    def post(self, request, pk: int):
+        signal = row_get(TradingSignal.objects.select_related("strategy", "account"), user=request.user, pk=pk, trade=True)
+        account = signal.account
+        if signal.signal_status != SignalStatus.PENDING:
+            raise Conflict("not_pending", f"Signal {pk} is {signal.signal_status}: only a pending one is checked.")
+        with loop_lock(account):
+            context = risk_context_build(account=account, session=signal.session, panel=panel_load())
+            SignalEngine(account).validate_signal(signal, context)
+            _audit(request, "SIGNAL_VALIDATE", account=account, resource=signal, details={"status": str(signal.signal_status)})
+        return Response(SignalDetailSerializer(signal).data)
+
+
+class ExecuteRequestSerializer(serializers.Serializer):
+    account = serializers.CharField(max_length=64)
+    signals = serializers.ListField(child=serializers.IntegerField(), required=False, help_text="Default: every validated one.")
+
+
+class ExecuteAnswerSerializer(serializers.Serializer):
+    account = serializers.CharField()
+    signals = serializers.ListField(child=serializers.IntegerField(), help_text="Validated signals that a worker takes up.")
+
+
+class SignalsExecuteView(APIView):
+    """Ask a worker to execute validated signals: their orders pass the gate like any other, and none is made twice."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @idempotent
+    @extend_schema(request=ExecuteRequestSerializer, responses={202: ExecuteAnswerSerializer}, tags=["signals"])
+    def post(self, request):
+        body = ExecuteRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        account = account_get(user=request.user, account_id=body.validated_data["account"], trade=True)
+        if account.is_replay:
+            raise NotAllowed("replay_account", f"Account {account.pk} belongs to a replay: nothing is executed on it by hand.")
+        rows = TradingSignal.objects.filter(account=account, signal_status=SignalStatus.VALIDATED).order_by("pk")
+        if "signals" in body.validated_data:
+            rows = rows.filter(pk__in=body.validated_data["signals"])
+        ids = list(rows.values_list("pk", flat=True))
+        _audit(request, "SIGNALS_EXECUTE", account=account, details={"signals": ids})
+        try:
+            signals_execute.delay(account.pk, ids)
+        except OperationalError as error:
+            raise Unavailable("queue_down", "The queue takes nothing now; try again soon.") from error
+        return Response({"account": account.pk, "signals": ids}, status=status.HTTP_202_ACCEPTED)
 
 
 def requested_run(request) -> tuple[Account, date]:

@@ -54,9 +54,9 @@ def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
     yield (
         "order",
         rows(
-            Order, *(f"signal__{name}" for name in SIGNAL), "session", "leg", "purpose", "mode", "symbol", "side", "order_type",
-            "time_in_force", "quantity", "limit_price", "stop_price", "decision_price", "status", "status_reason", "filled_quantity",
-            "average_fill_price", "commission",
+            Order, *(f"signal__{name}" for name in SIGNAL), "session", "leg", "purpose", "mode", "symbol", "group", "side",
+            "order_type", "time_in_force", "quantity", "legs", "limit_price", "stop_price", "decision_price", "status", "status_reason",
+            "filled_quantity", "average_fill_price", "commission",
         ),
     )  # fmt: skip
     yield (

@@ -39,7 +39,9 @@ from trading.brokers import broker_for
 from trading.context import holdings_build, risk_context_build
 from trading.equity import equity_snapshot
 from trading.executor import OrderExecutor
+from trading.hedge_engine import AutoHedgeEngine
 from trading.ledger import positions_mark
+from trading.orders import orders_recover
 from trading.settlement import account_open, session_settle
 
 logger = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ class QuantTradingLoop:
             Stage("signals", self._signals),
             Stage("risk", self._risk),
             Stage("orders", self._orders, atomic=False),
+            Stage("hedge", self._hedge, atomic=False),
             Stage("evaluation", self._evaluation),
             Stage("improvements", self._improvements),
             Stage("adaptation", self._adaptation),
@@ -158,6 +161,14 @@ class QuantTradingLoop:
             ready = list(ready.select_related("strategy"))
         ready.sort(key=lambda signal: (signal.strategy.key, signal.symbol, signal.direction))
         return OrderExecutor(self.account, self.broker, self.session).execute_signal_batch(ready)
+
+    def _hedge(self) -> dict:
+        engine = AutoHedgeEngine(self.account, self.panel)
+        done = engine.run(self.session)
+        if done:
+            orders_recover(self.account, self.broker, session=self.session)
+            engine.note_refusals()
+        return done
 
     def _evaluation(self) -> dict:
         rows = PerformanceAnalyzer(self.account, broker=self.broker).evaluate_daily_performance(self.session)

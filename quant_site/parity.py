@@ -34,6 +34,7 @@ from strategies.models import AccountStrategy, ParameterVersion, StrategyRun
 from strategies.parameters import effective_params, implementation
 from strategies.selectors import strategy_by_key
 from strategies.services import strategies_seed, version_create
+from trading.bookings import position_group
 from trading.context import risk_limits
 from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position, TradeJournal
 from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
@@ -148,7 +149,7 @@ def _replayed_fills(account: Account) -> list[TradedFill]:
     return [
         TradedFill(
             session=fill.session,
-            group=fill.order.signal.symbol,
+            group=position_group(fill.order),
             symbol=fill.symbol,
             side=fill.side,
             purpose=fill.order.purpose,
@@ -189,7 +190,7 @@ def backtest_trail(strategy: Strategy, params: StrategyParams, panel: Panel, sta
 def _simulated_fill(session: date, done: Execution) -> TradedFill:
     order = done.order
     price, commission = Decimal(done.price).scaleb(-6), Decimal(done.commission).scaleb(-2)
-    return TradedFill(session, order.group, order.symbol, order.side.value, PURPOSES[order.purpose], done.quantity, price, commission)
+    return TradedFill(session, order.group, done.symbol, done.side.value, PURPOSES[order.purpose], done.quantity, price, commission)
 
 
 # --- afterwards

@@ -22,7 +22,12 @@ from quant_site.core import clock
 from quant_site.core.models import Account, AuditLog
 from quant_site.core.services import audit_record
 from quant_site.core.stream.outbox import events_prune
-from quant_site.loop import cycle_run, cycles_run_all
+from quant_site.loop import cycle_run, cycles_run_all, loop_lock
+from quant_site.market.selectors import panel_load
+from quant_site.market.sessions import last_completed_session
+from signals_app.models import TradingSignal
+from trading.brokers import broker_for
+from trading.executor import OrderExecutor
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +114,17 @@ def account_loop(account_id: str, session: str | None = None) -> list[str]:
     """The loop of one account up to `session` (ISO date; default the last completed one), for whoever asks by API."""
     until = date.fromisoformat(session) if session else None
     return [f"{run} {run.status}" for run in cycle_run(Account.objects.get(pk=account_id), until)]
+
+
+@shared_task
+def signals_execute(account_id: str, signal_ids: list[int]) -> dict:
+    """The orders of validated signals of one account, for whoever asks by API."""
+    account = Account.objects.get(pk=account_id)
+    signals = list(TradingSignal.objects.filter(account=account, pk__in=signal_ids).select_related("strategy").order_by("pk"))
+    with loop_lock(account):
+        panel = panel_load()
+        executor = OrderExecutor(account, broker_for(account, panel), last_completed_session(clock.now()), panel)
+        return executor.execute_signal_batch(signals)
 
 
 @shared_task

@@ -8,16 +8,32 @@ from analytics import api as analytics
 from quant_site import api as site
 from quant_site import health
 from quant_site.core import endpoints as core
+from quant_site.core import endpoints_control as core_control
 from signals_app import api as signals
 from strategies import api as strategies
 from trading import api as trading
+from trading import api_alerts as alerts
+from trading import api_books as books
+from trading import api_control as control
+from trading import api_exposure as exposure
+from trading import api_hedges as hedges
+from trading import api_orders as orders
+from trading import api_plans as plans
 
 api_v1 = [
     path("auth/token", core.TokenView.as_view()),
     path("auth/refresh", core.RefreshView.as_view()),
     path("auth/logout", core.LogoutView.as_view()),
+    path("auth/confirm", core_control.ConfirmView.as_view()),
     path("accounts/", core.AccountsView.as_view()),
     path("accounts/<str:account_id>/", core.AccountView.as_view()),
+    path("accounts/<str:account_id>/limits", core_control.AccountLimitsView.as_view()),
+    path("accounts/<str:account_id>/arm", control.AccountArmView.as_view()),
+    path("accounts/<str:account_id>/disarm", control.AccountDisarmView.as_view()),
+    path("reconciliations/", books.ReconciliationsView.as_view()),
+    path("symbol-halts/", books.SymbolHaltsView.as_view()),
+    path("symbol-halts/<int:pk>/clear", books.SymbolHaltClearView.as_view()),
+    path("trading-state/", control.TradingStateView.as_view()),
     path("strategies/", strategies.StrategiesView.as_view()),
     path("strategies/<int:pk>/", strategies.StrategyView.as_view()),
     path("strategies/<int:pk>/params", strategies.StrategyParamsView.as_view()),
@@ -30,10 +46,30 @@ api_v1 = [
     path("signals/", signals.SignalsView.as_view()),
     path("signals/<int:pk>/", signals.SignalView.as_view()),
     path("signals/<int:pk>/cancel", site.SignalCancelView.as_view()),
-    path("orders/", trading.OrdersView.as_view()),
+    path("signals/<int:pk>/validate", site.SignalValidateView.as_view()),
+    path("signals/execute", site.SignalsExecuteView.as_view()),
+    path("orders/", orders.OrderDeskView.as_view()),
+    path("orders/preview", orders.OrderPreviewView.as_view()),
     path("orders/<int:pk>/", trading.OrderView.as_view()),
+    path("orders/<int:pk>/confirm", orders.OrderConfirmView.as_view()),
+    path("orders/<int:pk>/cancel", orders.OrderCancelView.as_view()),
+    path("orders/<int:pk>/change", orders.OrderChangeView.as_view()),
+    path("orders/<int:pk>/settle", orders.OrderSettleView.as_view()),
     path("positions/", trading.PositionsView.as_view()),
+    path("positions/assessment", exposure.PositionsAssessmentView.as_view()),
     path("positions/<int:pk>/", trading.PositionView.as_view()),
+    path("options/exposure", exposure.OptionExposureView.as_view()),
+    path("options/chain", exposure.OptionChainView.as_view()),
+    path("hedges/", hedges.HedgesView.as_view()),
+    path("hedges/<int:pk>/", hedges.HedgeView.as_view()),
+    path("hedges/<int:pk>/records", hedges.HedgeRecordsView.as_view()),
+    path("trading-plans/", plans.PlansView.as_view()),
+    path("trading-plans/<int:pk>/", plans.PlanView.as_view()),
+    path("trading-plans/<int:pk>/execute", plans.PlanExecuteView.as_view()),
+    path("trading-plans/<int:pk>/cancel", plans.PlanCancelView.as_view()),
+    path("alerts/", alerts.AlertsView.as_view()),
+    path("alerts/<int:pk>/", alerts.AlertView.as_view()),
+    path("alerts/<int:pk>/firings", alerts.AlertFiringsView.as_view()),
     path("equity/curve", analytics.EquityCurveView.as_view()),
     path("journal/", trading.JournalView.as_view()),
     path("loop/run", site.LoopRunNowView.as_view()),

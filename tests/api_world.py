@@ -14,7 +14,7 @@ from quant_site.core.tokens import login_create
 from signals_app.models import TradingSignal
 from strategies.models import Strategy, StrategyRun
 from strategies.services import strategies_seed
-from trading.models import EquitySnapshot, Fill, Order, OrderEvent, Position, TradeJournal
+from trading.models import EquitySnapshot, Fill, HedgePolicy, Order, OrderEvent, Position, PriceAlert, SymbolHalt, TradeJournal, TradingPlan
 
 SESSION, AT = date(2013, 2, 28), datetime(2013, 2, 28, 21, 15, tzinfo=UTC)
 PASSWORD = "correct-horse-7"
@@ -43,6 +43,9 @@ class World:
 
     def ids(self) -> dict[str, object]:
         rows = {"strategy": self.strategy, "signal": self.signal, "order": self.order, "position": self.position, "run": self.run}
+        rows["hedge"] = self.account.hedge_policies.get()
+        rows |= {"plan": self.account.plans.get(), "alert": self.account.alerts.get()}
+        rows["halt"] = self.account.symbol_halts.get()
         return {"account": self.account.pk, **{name: row.pk for name, row in rows.items()}}
 
 
@@ -58,6 +61,10 @@ def build_world() -> World:
     strategy = Strategy.objects.get(key="breakout_momentum")
     signal = make_signal(account, strategy)
     position = make_position(account, strategy, signal)
+    HedgePolicy.objects.create(account=account, kind="DELTA", symbol="SPY")
+    TradingPlan.objects.create(account=account, symbol="AAPL", direction="LONG", plan_type="MARKET", quantity=Decimal(10))
+    PriceAlert.objects.create(account=account, symbol="AAPL", alert_type="PRICE_ABOVE", threshold_value=Decimal(500))
+    SymbolHalt.objects.create(account=account, symbol="XYZ", open_key="FUND-1:XYZ", code="MISMATCH", reason="Position in XYZ")
     return World(
         account=account,
         strategy=strategy,

@@ -16,6 +16,7 @@ from signals_app.states import SignalStatus
 from strategies.models import Strategy
 from trading.brokers.base import OrderRequest
 from trading.brokers.paper import PaperBroker
+from trading.ledger import account_fund
 
 DAYS = sessions_between(date(2019, 1, 2), date(2019, 3, 29))
 FLAT = (100.0, 101.0, 99.0, 100.0)
@@ -78,7 +79,10 @@ def request(key: str, side="BUY", order_type="MKT", quantity=10, **fields) -> Or
 
 
 def account_of(account_id="paper", **fields) -> Account:
-    return account_create(id=account_id, is_replay=True, **fields)
+    """A funded account whose limits let orders of these tests pass, unless `fields` say otherwise."""
+    account = account_create(id=account_id, is_replay=True, **({"max_position_pct": 1, "max_gross_exposure": 2} | fields))
+    account_fund(account=account, amount=account.initial_cash, session=DAYS[0], key="initial")
+    return account
 
 
 def strategy_of(key="trend") -> Strategy:

@@ -28,12 +28,20 @@ def expect(*, mine: int = 200, read_only: int | None = None, foreign: int = 404,
 
 OPEN_LIST = expect(foreign=200)  # a list of what one may see: everybody may ask
 MANAGED = {**expect(mine=403, foreign=403), "manager": 200}
+PRICE_ALERT = {"account": "{account}", "symbol": "AAPL", "alert_type": "PRICE_ABOVE", "threshold_value": "500"}
 ACCOUNT_BODY = {"account": "{account}", "session": "2013-02-28"}
 
 # (method, path, body, status by role). `{...}` are ids of the owner's rows.
 ROUTES = [
     ("get", "accounts/", None, OPEN_LIST),
     ("get", "accounts/{account}/", None, expect()),
+    ("get", "accounts/{account}/limits", None, expect()),
+    ("patch", "accounts/{account}/limits", {"max_position_pct": "0.1"}, expect(read_only=403)),
+    ("get", "accounts/{account}/arm", None, expect(read_only=403)),
+    ("post", "accounts/{account}/arm", {}, expect(mine=400, read_only=403)),
+    ("post", "accounts/{account}/disarm", {}, expect(read_only=403)),
+    ("get", "trading-state/", None, OPEN_LIST),
+    ("post", "trading-state/", {"account": "{account}", "state": "HALTED"}, expect(read_only=403)),
     ("get", "strategies/", None, OPEN_LIST),
     ("get", "strategies/{strategy}/", None, OPEN_LIST),
     ("get", "strategies/{strategy}/params", None, OPEN_LIST),
@@ -50,12 +58,49 @@ ROUTES = [
     ("get", "signals/?account={account}", None, expect()),
     ("get", "signals/{signal}/", None, expect()),
     ("post", "signals/{signal}/cancel", {}, expect(read_only=403)),
+    ("post", "signals/{signal}/validate", {}, expect(mine=422, read_only=403)),
+    ("post", "signals/execute", {"account": "{account}"}, expect(mine=202, read_only=403)),
     ("get", "orders/", None, OPEN_LIST),
     ("get", "orders/?account={account}", None, expect()),
     ("get", "orders/{order}/", None, expect()),
+    ("post", "orders/", {"account": "{account}", "symbol": "SPY", "side": "BUY", "quantity": "1"}, expect(mine=422, read_only=403)),
+    ("post", "orders/preview", {"account": "{account}", "symbol": "SPY", "side": "BUY", "quantity": "1"}, expect(mine=422, read_only=403)),
+    ("post", "orders/{order}/confirm", {}, expect(mine=409, read_only=403)),
+    ("post", "orders/{order}/cancel", {}, expect(read_only=403)),
+    ("post", "orders/{order}/change", {"quantity": "5"}, expect(mine=409, read_only=403)),
+    ("post", "orders/{order}/settle", {"outcome": "CANCELLED", "evidence": "seen"}, expect(mine=409, read_only=403)),
+    ("get", "reconciliations/", None, OPEN_LIST),
+    ("get", "reconciliations/?account={account}", None, expect()),
+    ("get", "symbol-halts/", None, OPEN_LIST),
+    ("get", "symbol-halts/?account={account}", None, expect()),
+    ("post", "symbol-halts/{halt}/clear", {}, expect(mine=403, read_only=403)),
     ("get", "positions/", None, OPEN_LIST),
     ("get", "positions/?account={account}", None, expect()),
     ("get", "positions/{position}/", None, expect()),
+    ("get", "positions/assessment?account={account}", None, expect(mine=422)),
+    ("get", "options/exposure?account={account}", None, expect(mine=422)),
+    ("get", "options/chain?underlying=SPY", None, expect(mine=422, foreign=422)),
+    ("get", "hedges/", None, OPEN_LIST),
+    ("get", "hedges/?account={account}", None, expect()),
+    ("post", "hedges/", {"account": "{account}", "kind": "BETA", "symbol": "SPY"}, expect(mine=422, read_only=403)),
+    ("get", "hedges/{hedge}/", None, expect()),
+    ("patch", "hedges/{hedge}/", {"band": "0.1"}, expect(read_only=403)),
+    ("get", "hedges/{hedge}/records", None, expect()),
+    ("get", "trading-plans/", None, OPEN_LIST),
+    ("get", "trading-plans/?account={account}", None, expect()),
+    ("post", "trading-plans/", {"account": "{account}", "symbol": "AAPL", "direction": "LONG"}, expect(mine=400, read_only=403)),
+    ("get", "trading-plans/{plan}/", None, expect()),
+    ("patch", "trading-plans/{plan}/", {}, expect(mine=400, read_only=403)),
+    ("post", "trading-plans/{plan}/execute", {}, expect(mine=422, read_only=403)),
+    ("post", "trading-plans/{plan}/cancel", {}, expect(read_only=403)),
+    ("delete", "trading-plans/{plan}/", None, {**expect(mine=404), "owner": 204}),
+    ("get", "alerts/", None, OPEN_LIST),
+    ("get", "alerts/?account={account}", None, expect()),
+    ("post", "alerts/", PRICE_ALERT, expect(mine=400, read_only=403)),
+    ("get", "alerts/{alert}/", None, expect()),
+    ("patch", "alerts/{alert}/", {}, expect(mine=400, read_only=403)),
+    ("get", "alerts/{alert}/firings", None, expect()),
+    ("delete", "alerts/{alert}/", None, {**expect(mine=404), "owner": 204}),
     ("get", "equity/curve?account={account}", None, expect()),
     ("get", "journal/", None, OPEN_LIST),
     ("get", "journal/?account={account}", None, expect()),
@@ -65,6 +110,7 @@ ROUTES = [
     ("get", "loop/runs/{run}/", None, expect()),
     ("get", "monitoring/health", None, OPEN_LIST),
     ("post", "auth/logout", {}, OPEN_LIST),
+    ("post", "auth/confirm", {"password": "correct-horse-7", "action": "RESUME", "payload": {}}, OPEN_LIST),
     # Doors: open to all, and closed to a wrong key.
     ("post", "auth/token", {"username": "nobody", "password": "wrong"}, dict.fromkeys(EVERYBODY, 401)),
     ("post", "auth/refresh", {"refresh": "not.a.token"}, dict.fromkeys(EVERYBODY, 401)),
@@ -90,7 +136,7 @@ def test_a_route_answers_each_person_as_the_table_says(world, method, path, body
         assert answer.status_code < 400 or set(answer.json()) == {"code", "message", "details"}
 
 
-@pytest.mark.parametrize("path", ["signals/", "orders/", "positions/", "journal/", "loop/runs/", "accounts/"])
+@pytest.mark.parametrize("path", ["signals/", "orders/", "positions/", "trading-plans/", "alerts/", "journal/", "loop/runs/", "accounts/"])
 def test_a_list_holds_the_rows_of_ones_own_accounts_and_nothing_else(world, path):
     assert world.client("reader").get(f"/api/v1/{path}").json()["count"] == 1
     assert world.client("other").get(f"/api/v1/{path}").json()["count"] == 0

@@ -74,7 +74,7 @@ def test_a_fill_against_a_position_releases_what_the_ledger_releases(held, cost,
     closed, sign = min(held, closed), 1 if long else -1
     mine = position("AAA", sign * held, cost)
     order = Order(1, 1, "AAA", Side.SELL if long else Side.BUY, None, closed, 0)
-    mine.give(Execution(order, closed, 0, amount, fee))
+    mine.give(Execution(order, order.symbol, order.side, closed, 0, amount, fee))
     before = accounting.PositionState(Decimal(sign * held), as_money(cost))
     after, realized = accounting.apply_fill(before, order.side, Decimal(closed), as_money(amount), as_money(fee))
     assert (Decimal(mine.quantity), as_money(mine.cost), as_money(mine.realized)) == (after.quantity, after.cost, realized)

@@ -12,7 +12,7 @@ from tests.orders_world import DAYS, FLAT, account_of, broker_of, run_session
 from trading import orders
 from trading.brokers import broker_for
 from trading.brokers.base import BrokerFill, BrokerUnclear
-from trading.models import Fill, Order, PaperOrder
+from trading.models import Fill, Order, PaperAccount, PaperOrder
 from trading.order_rows import order_advance
 from trading.orders import order_cancel, order_create, order_move, order_send, orders_resolve, orders_send_ready, orders_sync
 from trading.states import OrderStatus
@@ -113,8 +113,17 @@ def test_the_version_tells_a_status_from_the_same_status_later(account, broker):
 
 
 def test_a_refusal_is_final(account, broker):
+    order = intent(account, quantity=900)
+    PaperAccount.objects.filter(pk=account.pk).update(cash=1000)  # the broker knows better than our books
+    order_send(order, broker)
+    assert (order.status, order.status_reason.partition(":")[0]) == ("REJECTED", "BUYING_POWER")
+    assert (orders_send_ready(account, broker), PaperOrder.objects.count()) == ([], 1)
+
+
+def test_what_the_risk_checks_refuse_never_reaches_the_broker(account, broker):
     order = order_send(intent(account, symbol="ZZZ"), broker)
-    assert (order.status, order.status_reason) == ("REJECTED", "UNKNOWN_SYMBOL: ZZZ is not known here.")
+    assert (order.status, order.status_reason) == ("DENIED", "NOT_TRADABLE: ZZZ is not a tradable instrument.")
+    assert PaperOrder.objects.count() == 0
 
 
 @pytest.mark.parametrize("before", [True, False])

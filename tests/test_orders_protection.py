@@ -115,8 +115,8 @@ def test_a_pair_of_which_one_leg_is_refused_sends_the_other_nowhere(desk):
     signal_of(desk.account, DAYS[1], ("BBB", "LONG", 5), ("ZZZ", "SHORT", 5), key="pairs")
     desk.execute(DAYS[1])
     signal = TradingSignal.objects.get(strategy__key="pairs")
-    assert (signal.signal_status, signal.validation_errors[0]["code"]) == ("FAILED", "UNKNOWN_SYMBOL")
-    assert list(signal.orders.order_by("leg").values_list("status", flat=True)) == ["CANCELLED", "REJECTED"]
+    assert (signal.signal_status, signal.validation_errors[0]["code"]) == ("FAILED", "NOT_TRADABLE")
+    assert list(signal.orders.order_by("leg").values_list("status", flat=True)) == ["CANCELLED", "DENIED"]
     desk.settle(DAYS[2])
     assert Position.objects.filter(symbol="BBB").count() == 0
 

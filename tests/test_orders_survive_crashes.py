@@ -89,9 +89,12 @@ def rows() -> dict:
     tables = {
         Order: (
             "client_order_id", "status", "status_reason", "symbol", "side", "order_type", "quantity", "stop_price", "limit_price",
-            "decision_price", "filled_quantity", "average_fill_price", "commission", "purpose", "session", "created_at", "updated_at",
+            "decision_price", "filled_quantity", "average_fill_price", "commission", "purpose", "session", "created_at", "updated_at", "legs",
         ),
-        Fill: ("fill_id", "session", "quantity", "price", "amount", "commission", "slippage", "filled_at", "order__client_order_id"),
+        Fill: (
+            "fill_id", "session", "symbol", "side", "quantity", "price", "amount", "commission", "slippage", "filled_at",
+            "order__client_order_id", "position__symbol",
+        ),
         Position: ("symbol", "group", "quantity", "cost", "realized_pnl", "stop_price", "target_price", "exit_session", "exit_reason"),
         CashEntry: ("key", "session", "kind", "amount"),
         TradingSignal: ("session", "symbol", "direction", "signal_status", "validation_errors", "executed_at"),

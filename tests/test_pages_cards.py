@@ -104,6 +104,7 @@ def test_each_card_can_be_read_again_by_itself(client, account):
 def test_cards_name_events_that_exist():
     known = {"signal.created", "signal.moved", "order.created", "order.moved", "fill", "position.opened", "position.closed"}
     known |= {"loop.run", "loop.stage", "equity.snapshot", "strategy.params", "strategy.toggled", "finding", "adaptation"}
+    known |= {"account.state", "account.halted", "account.armed", "account.disarmed"}
     for events in pages.CARD_EVENTS.values():
         for each in events.split():
             assert any(name.startswith(each) if each.endswith(".") else name == each for name in known), each

@@ -15,6 +15,7 @@ from django.utils import translation
 from analytics import findings, phrases, wording
 from quant_site.core.stats.metric import Undefined
 from strategies import risk
+from strategies.risk.holdings import MISSING_GREEK, NO_VALUATION, NOT_ENOUGH_HISTORY
 from strategies.backtest.kernel_codes import CODES
 from strategies.backtest.result import REASONS
 from trading import gate
@@ -96,8 +97,12 @@ def test_every_finding_can_be_said_in_chinese():
 
 
 def test_every_risk_check_has_a_label():
-    source = Path(risk.__file__).read_text() + (ROOT / "strategies" / "sizing.py").read_text()
-    codes = set(re.findall(r'Violation\("([A-Z_]+)"', source)) | set(re.findall(r'^\s+"([A-Z_]+)": ', source, re.M))
+    checks = [path.read_text() for path in sorted(Path(risk.__file__).parent.glob("*.py")) if path.name != "orders.py"]
+    source = "".join(checks) + (ROOT / "strategies" / "sizing.py").read_text()
+    named = set(re.findall(r'(?:Violation|beyond|_verdict)\("([A-Z_]+)"|_greek\("\w+", "([A-Z_]+)"', source))
+    codes = {code for pair in named for code in pair if code} | set(re.findall(r'^\s+"([A-Z_]+)": ', source, re.M))
+    codes |= {NOT_ENOUGH_HISTORY, MISSING_GREEK, NO_VALUATION}
+    assert {"SINGLE_NAME", "SECTOR", "DELTA", "STRESS"} <= codes
     assert codes - set(wording.VIOLATIONS) == set()
 
 

@@ -150,7 +150,7 @@ def test_no_process_is_left_when_the_worker_or_the_supervisor_is_killed(up):
     wait_for(lambda: "Ready: " in up.log.read_text() and " ready." in up.log.read_text(), 90, "everything to be up")
     pool = wait_for(lambda: len(children(worker())) >= 2 and children(worker()), 30, "the pool of the worker")
     others = [pid for pid in descendants(up.pid) if pid not in pool]
-    assert len(others) == 4  # web, worker, scheduler, sweeper
+    assert len(others) == 5  # web, worker, scheduler, sweeper, prices
     os.kill(worker(), signal.SIGKILL)
     wait_for(lambda: not any(map(is_alive, pool)), 5, "the pool to die with its worker")
     wait_for(worker, 10, "another worker")

@@ -1,4 +1,4 @@
-"""Admin of trading: facts are read-only; a person completes the journal, and keeps plans and alerts."""
+"""Admin of trading: facts are read-only; a person completes the journal."""
 
 from django import forms
 from django.contrib import admin, messages
@@ -9,12 +9,21 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 
 from quant_site.core.admin import ACCOUNT, RecordAdmin, RecordInline, ScopedAdmin, WordsField, badge, short_json
 from quant_site.core.errors import QuantError
-from quant_site.core.services import audit_record
-from trading import models
+from trading import admin_control, admin_hedges, admin_intents, models  # noqa: F401 (their tables register themselves)
 from trading.journal import WRITTEN_BY_PEOPLE, journal_complete, journal_review
 
 SESSION, STATUS = ("session", RangeDateFilter), ("status", ChoicesDropdownFilter)
 STRATEGY = ("strategy", AutocompleteSelectFilter)
+
+
+def legs_column():
+    """A column that shows the legs of an order in one line, and nothing for an order of one symbol."""
+
+    @admin.display(description=_("legs"))
+    def column(self, row):
+        return ", ".join(f"{leg['side']} {leg['ratio']} {leg['symbol']}" for leg in row.legs)
+
+    return column
 
 
 class OrderEventInline(RecordInline):
@@ -26,7 +35,7 @@ class OrderEventInline(RecordInline):
 
 class FillInline(RecordInline):
     model = models.Fill
-    fields = ("fill_id", "session", "quantity", "price", "amount", "commission", "slippage", "filled_at")
+    fields = ("fill_id", "session", "symbol", "side", "quantity", "price", "amount", "commission", "slippage", "filled_at")
 
 
 @admin.register(models.Order)
@@ -37,6 +46,7 @@ class OrderAdmin(RecordAdmin):
         "account",
         "symbol",
         "side_badge",
+        "legs_line",
         "purpose",
         "order_type",
         "quantity",
@@ -53,6 +63,7 @@ class OrderAdmin(RecordAdmin):
     inlines = (OrderEventInline, FillInline)
     side_badge = badge("side", _("side"))
     status_badge = badge("status", _("status"))
+    legs_line = legs_column()
 
 
 @admin.register(models.OrderEvent)
@@ -190,45 +201,6 @@ class TradeJournalAdmin(ScopedAdmin):
                 self.message_user(request, f"{entry.symbol} {entry.exit_date}: {error.message}", messages.ERROR)
 
 
-class IntentAdmin(ScopedAdmin):
-    """What a person intends. Each change leaves an audit entry."""
-
-    list_select_related = ("account",)
-    autocomplete_fields = ("account",)
-
-    def save_model(self, request, obj, form, change):
-        super().save_model(request, obj, form, change)
-        details = {name: str(form.cleaned_data[name]) for name in form.changed_data}
-        action = "INTENT_CHANGE" if change else "INTENT_CREATE"
-        audit_record(action=action, actor=request.user, account=obj.account_id, resource=obj, details=details)
-
-    def delete_model(self, request, obj):
-        audit_record(action="INTENT_DELETE", actor=request.user, account=obj.account_id, resource=obj, details={"symbol": obj.symbol})
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request, queryset):
-        for obj in queryset.order_by("pk"):
-            self.delete_model(request, obj)
-
-
-@admin.register(models.TradingPlan)
-class TradingPlanAdmin(IntentAdmin):
-    list_display = ("symbol", "account", "direction", "status_badge", "entry_price", "stop_loss", "take_profit", "quantity", "created_at")
-    list_filter = (ACCOUNT, STATUS, ("direction", ChoicesDropdownFilter))
-    search_fields = ("symbol", "reasoning")
-    date_hierarchy = "created_at"
-    readonly_fields = ("created_at", "updated_at")
-    status_badge = badge("status", _("status"))
-
-
-@admin.register(models.PriceAlert)
-class PriceAlertAdmin(IntentAdmin):
-    list_display = ("symbol", "account", "alert_type", "threshold_value", "is_active", "trigger_count", "triggered_at")
-    list_filter = (ACCOUNT, ("alert_type", ChoicesDropdownFilter), "is_active")
-    search_fields = ("symbol",)
-    readonly_fields = ("triggered_at", "trigger_count", "created_at")
-
-
 # --- The paper broker's own book
 
 
@@ -250,17 +222,29 @@ class PaperHoldingAdmin(PaperAdmin):
 
 @admin.register(models.PaperOrder)
 class PaperOrderAdmin(PaperAdmin):
-    list_display = ("account_id", "symbol", "side", "order_type", "quantity", "status_badge", "average_fill_price", "reason", "session")
+    list_display = (
+        "account_id",
+        "symbol",
+        "side",
+        "legs_line",
+        "order_type",
+        "quantity",
+        "status_badge",
+        "average_fill_price",
+        "reason",
+        "session",
+    )
     list_display_links = ("symbol",)
     list_filter = (STATUS, ("side", ChoicesDropdownFilter), SESSION)
     search_fields = ("account_id", "symbol", "client_order_id")
     date_hierarchy = "session"
     status_badge = badge("status", _("status"))
+    legs_line = legs_column()
 
 
 @admin.register(models.PaperFill)
 class PaperFillAdmin(PaperAdmin):
-    list_display = ("session", "account_id", "order", "quantity", "price", "commission", "filled_at")
+    list_display = ("session", "account_id", "order", "symbol", "side", "quantity", "price", "commission", "filled_at")
     list_filter = (SESSION,)
     list_select_related = ("order",)
     search_fields = ("account_id", "fill_id", "order__symbol")

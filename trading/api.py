@@ -8,9 +8,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from quant_site.core.fields import choices
+from quant_site.core.types import Side
 from quant_site.core.views import AccountRowsView, row_get
 from trading.models import Fill, Order, OrderEvent, Position, TradeJournal
 from trading.models.orders import STATUS_LABELS
+from trading.selectors import orders_in
 from trading.states import OrderStatus
 from trading.vocabulary import Purpose
 
@@ -19,10 +21,19 @@ STATUS_CHOICES = choices(OrderStatus, STATUS_LABELS)
 # --- Orders
 
 
+class OrderLegSerializer(serializers.Serializer):
+    symbol = serializers.CharField()
+    side = serializers.ChoiceField(choices=[side.value for side in Side])
+    ratio = serializers.IntegerField(help_text="Contracts in one unit of the order.")
+    decision = serializers.DecimalField(max_digits=20, decimal_places=6, allow_null=True, help_text="The price the decision was made on.")
+
+
 class OrderSerializer(serializers.ModelSerializer):
     account = serializers.CharField(source="account_id")
     signal = serializers.IntegerField(source="signal_id", allow_null=True)
     position = serializers.IntegerField(source="position_id", allow_null=True)
+    plan = serializers.IntegerField(source="plan_id", allow_null=True)
+    legs = OrderLegSerializer(many=True, help_text="What trades as one; empty for an order of one symbol.")
 
     class Meta:
         model = Order
@@ -31,17 +42,21 @@ class OrderSerializer(serializers.ModelSerializer):
             "account",
             "signal",
             "position",
+            "plan",
+            "origin",
             "client_order_id",
             "broker_order_id",
             "leg",
             "purpose",
             "mode",
             "session",
+            "group",
             "symbol",
             "side",
             "order_type",
             "time_in_force",
             "quantity",
+            "legs",
             "limit_price",
             "stop_price",
             "status",
@@ -68,16 +83,17 @@ class OrderEventSerializer(serializers.ModelSerializer):
 class FillSerializer(serializers.ModelSerializer):
     class Meta:
         model = Fill
-        fields = ("fill_id", "session", "quantity", "price", "amount", "commission", "slippage", "filled_at")
+        fields = ("fill_id", "session", "symbol", "side", "quantity", "price", "amount", "commission", "slippage", "filled_at")
         read_only_fields = fields
 
 
 class OrderDetailSerializer(OrderSerializer):
+    wanted = serializers.DictField(help_text="The change that the broker is asked for next.")
     events = OrderEventSerializer(many=True)
     fills = FillSerializer(many=True)
 
     class Meta(OrderSerializer.Meta):
-        fields = (*OrderSerializer.Meta.fields, "decision_price", "oca_group", "events", "fills")
+        fields = (*OrderSerializer.Meta.fields, "decision_price", "stop_loss", "take_profit", "oca_group", "wanted", "events", "fills")
         read_only_fields = fields
 
 
@@ -86,12 +102,15 @@ class OrderFilter(filters.FilterSet):
     purpose = filters.MultipleChoiceFilter(choices=choices(Purpose))
     strategy = filters.CharFilter(field_name="signal__strategy__key")
     signal = filters.NumberFilter()
-    symbol = filters.CharFilter()
+    symbol = filters.CharFilter(method="in_symbol", help_text="Its own, or that of one of its legs.")
     session = filters.DateFromToRangeFilter()
 
     class Meta:
         model = Order
         fields = ()
+
+    def in_symbol(self, queryset, name, value):
+        return queryset.filter(orders_in(value))
 
 
 @extend_schema(tags=["orders"])

@@ -20,28 +20,28 @@ PRICES = ("entry_price", "last_entry_price", "initial_stop", "stop_price", "targ
 
 
 def position_group(order: Order) -> str:
-    """The trade an order belongs to: its signal's group, else its symbol."""
-    return order.signal.symbol if order.signal is not None else order.symbol
+    """The trade an order belongs to: its own name of it, else its signal's, else its symbol."""
+    return order.group or (order.signal.symbol if order.signal is not None else order.symbol)
 
 
-def position_key(order: Order) -> str:
+def position_key(order: Order, symbol: str) -> str:
     """What makes an open position unique: account, strategy, trade and symbol."""
     strategy = order.signal.strategy_id if order.signal is not None else "-"
-    return f"{order.account_id}:{strategy}:{position_group(order)}:{order.symbol}"
+    return f"{order.account_id}:{strategy}:{position_group(order)}:{symbol}"
 
 
 def position_opened(fill: Fill, session: date) -> Position:
     """A new position from the first fill of an entry."""
     order, signal = fill.order, fill.order.signal
-    stop, target = _levels(order)
+    stop, target = _levels(order, fill.symbol)
     position = Position(
         account_id=order.account_id,
         strategy_id=signal.strategy_id if signal else None,
         signal=signal,
         group=position_group(order),
-        symbol=order.symbol,
+        symbol=fill.symbol,
         direction=Direction.LONG if fill.side == Side.BUY else Direction.SHORT,
-        open_key=position_key(order),
+        open_key=position_key(order, fill.symbol),
         quantity=Decimal(0),
         cost=ZERO,
         entry_session=session,
@@ -59,11 +59,11 @@ def position_opened(fill: Fill, session: date) -> Position:
     return position
 
 
-def position_extended(position: Position, fill: Fill) -> None:
-    """More of an open position: another part of the order that made the last unit, or the first of a new unit."""
-    if fill.order.position_id is None:
+def position_extended(position: Position, fill: Fill, new_unit: bool) -> None:
+    """More of an open position: the first fill of a new unit, or another part of the order that made the last one."""
+    if new_unit:
         signal = fill.order.signal
-        stop, target = _levels(fill.order)
+        stop, target = _levels(fill.order, fill.symbol)
         position.units += 1
         position.stop_price = stop if stop is not None else position.stop_price
         position.target_price = target if target is not None else position.target_price
@@ -155,14 +155,14 @@ def _close(position: Position, session: date, reason: str) -> None:
     position.updated_at = clock.now()
 
 
-def _levels(order: Order) -> tuple[Decimal | None, Decimal | None]:
-    """Stop and target of the order's signal in today's shares. A trade of several legs has none per leg, and an option none:
-    no stop works on what is quoted at the open and the close only."""
+def _levels(order: Order, symbol: str) -> tuple[Decimal | None, Decimal | None]:
+    """Stop and target in today's shares: of the order's signal, or of an order without one its own. A trade of several legs has
+    none per leg, and an option none: no stop works on what is quoted at the open and the close only."""
     signal = order.signal
-    if signal is None or len(signal.legs) > 1 or parse_contract(order.symbol):
+    if order.legs or (signal is not None and len(signal.legs) > 1) or parse_contract(symbol):
         return None, None
     factor = split_ratio(order.split_ratio)
-    levels = (signal.stop_loss, signal.take_profit)
+    levels = (order.stop_loss, order.take_profit) if signal is None else (signal.stop_loss, signal.take_profit)
     return tuple(optional(price, None if level is None else level * factor.denominator / factor.numerator) for level in levels)
 
 

@@ -1,12 +1,14 @@
 """OrderExecutor: validated signals become orders, and orders tell what became of their signals.
 
 A signal becomes EXECUTING in the transaction that writes its orders' intents; sending follows. Whoever repeats this
-after a crash finds the signal either still VALIDATED without orders, or EXECUTING with all of them.
+after a crash finds the signal either still VALIDATED without orders, or EXECUTING with all of them. The options of a
+structure are one order, all of which trades or nothing; shares are ordered one by one.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import prefetch_related_objects
@@ -21,10 +23,12 @@ from signals_app.models import TradingSignal
 from signals_app.services import in_execution_order, signal_move
 from signals_app.states import SignalStatus
 from strategies.exits import reductions
+from strategies.units import legs_together
 from trading.brokers.base import Broker
+from trading.exits import exits_open, reduces, trade_exits
 from trading.models import Fill, Order, Position
+from trading.order_legs import is_even, legs_of
 from trading.orders import order_cancel, order_create, orders_recover, orders_send_ready
-from trading.protection import REDUCING_OPEN, position_exit
 from trading.states import OPEN, TERMINAL, OrderStatus
 from trading.vocabulary import LEAVING, OrderType, Purpose
 
@@ -106,26 +110,45 @@ class OrderExecutor:
         return orders
 
     def _calculate_order_params(self, signal: TradingSignal) -> list[dict]:
-        """A market order for the next session for each leg of an entry.
+        """Market orders of an entry for the next session: one for the options of a structure, one for each other leg.
 
-        Options that are sold come last: a broker that takes legs one by one must find them covered.
+        An option that is sold against shares comes last: a broker that takes orders one by one must find it covered.
         """
-        legs = sorted(enumerate(signal.legs), key=lambda numbered: _sold_last(numbered[1]))
-        return [
+        together = legs_together(leg["symbol"] for leg in signal.legs)
+        alone = [numbered for numbered in enumerate(signal.legs) if numbered[1]["symbol"] not in together]
+        orders = [
             {
-                "account": self.account,
-                "signal": signal,
                 "leg": number,
-                "purpose": Purpose.ENTRY,
                 "symbol": leg["symbol"],
                 "side": Side.BUY if leg["direction"] == Direction.LONG else Side.SELL,
-                "order_type": OrderType.MARKET,
                 "quantity": leg["quantity"],
                 "decision_price": self._decision_price(signal, leg["symbol"]),
-                "session": self.session,
             }
-            for number, leg in legs
+            for number, leg in sorted(alone, key=lambda numbered: _sold_last(numbered[1]))
         ]
+        if together:
+            orders.append(self._structure_params(signal, together))
+        same = {
+            "account": self.account,
+            "signal": signal,
+            "purpose": Purpose.ENTRY,
+            "order_type": OrderType.MARKET,
+            "session": self.session,
+        }
+        return [same | order for order in orders]
+
+    def _structure_params(self, signal: TradingSignal, together: list[str]) -> dict:
+        number = next(number for number, leg in enumerate(signal.legs) if leg["symbol"] in together)
+        signed = {leg["symbol"]: Direction(leg["direction"]).sign * leg["quantity"] for leg in signal.legs if leg["symbol"] in together}
+        units, legs = legs_of(signed, {symbol: self._decision_price(signal, symbol) for symbol in together})
+        return {
+            "leg": number,
+            "symbol": signal.symbol,
+            "group": signal.symbol,
+            "side": Side.BUY,
+            "quantity": units,
+            "legs": legs,
+        }
 
     def _execute_close(self, signal: TradingSignal) -> list[Order]:
         """Exits for what is open of the signal's trade, or for the part of it that the signal names."""
@@ -138,16 +161,13 @@ class OrderExecutor:
 
     def _exit(self, signal: TradingSignal, positions: list[Position]) -> list[Order]:
         """Orders for all of each position, once its stops, targets and reductions are out of the way."""
-        for order in self._leaving(positions):
+        for order in exits_open(positions):
             if order.purpose != Purpose.EXIT:
                 order_cancel(order, self.broker, reason="POSITION_CLOSES")
         with transaction.atomic():
-            exiting = {order.position_id for order in self._leaving(positions) if order.purpose == Purpose.EXIT}
-            orders = [
-                position_exit(position, session=self.session, signal=signal, leg=number)
-                for number, position in enumerate(positions)
-                if position.pk not in exiting
-            ]
+            exiting = [order for order in exits_open(positions) if order.purpose == Purpose.EXIT]
+            staying = [position for position in positions if not any(reduces(order, position) for order in exiting)]
+            orders = trade_exits(staying, session=self.session, signal=signal)
             if orders:
                 signal_move(signal, SignalStatus.EXECUTING)
             else:
@@ -157,23 +177,15 @@ class OrderExecutor:
     def _reduce(self, signal: TradingSignal, positions: list[Position], portion: float) -> list[Order]:
         """Orders for a part of each position, which stays open; its stop and target follow once they are filled."""
         with transaction.atomic():
-            if any(order.purpose in LEAVING for order in self._leaving(positions)):
+            if any(order.purpose in LEAVING for order in exits_open(positions)):
                 return self._nothing_to_close(signal, "The trade is being closed already.")
             parts = reductions({position.symbol: position.quantity for position in positions}, portion)
             if not parts:
                 why = f"A share of {portion:g} of the trade is less than one unit." if positions else "Nothing of the trade is open."
                 return self._nothing_to_close(signal, why)
-            orders = [
-                position_exit(position, session=self.session, signal=signal, leg=number, part=parts[position.symbol])
-                for number, position in enumerate(positions)
-            ]
+            orders = trade_exits(positions, session=self.session, signal=signal, parts=parts)
             signal_move(signal, SignalStatus.EXECUTING)
         return orders
-
-    def _leaving(self, positions: list[Position]) -> list[Order]:
-        """The open orders that would reduce `positions`, oldest first."""
-        ids = [position.pk for position in positions]
-        return objects_read(Order, f"position_id IN {places(ids)} AND {REDUCING_OPEN} ORDER BY id", *ids) if ids else []
 
     def _nothing_to_close(self, signal: TradingSignal, why: str) -> list[Order]:
         signal_move(signal, SignalStatus.CANCELLED, validation_errors=[_error("NOTHING_TO_CLOSE", why)])
@@ -193,20 +205,23 @@ class OrderExecutor:
     def _conclude(self, signal: TradingSignal, orders: list[Order]) -> bool:
         """Move the signal to where its orders have put it; False while that is open.
 
-        Legs of an entry belong together: where one is dead the others are called back, and what was filled of them is
-        closed (`positions_protect` does, since the signal FAILED).
+        Orders of an entry belong together: where one is dead the others are called back, and what was filled of them is
+        closed (`positions_protect` does, since the signal FAILED). So is a structure of which a broker filled other than whole
+        units.
         """
         closing = signal.direction == Direction.CLOSE
-        legs = [order for order in orders if order.purpose in _purposes(signal)]
-        dead = [order for order in legs if order.status in TERMINAL and order.status != OrderStatus.FILLED]
+        entries = [order for order in orders if order.purpose in _purposes(signal)]
+        dead = [order for order in entries if order.status in TERMINAL and order.status != OrderStatus.FILLED]
         if dead and not closing:
-            for order in legs:
+            for order in entries:
                 if order.status in OPEN:
                     order_cancel(order, self.broker, reason="OTHER_LEG_FAILED")
-        if any(order.status in OPEN for order in legs):
+        if any(order.status in OPEN for order in entries):
             return False
-        filled = [order for order in legs if order.filled_quantity]
-        if filled and (closing or len(legs) == 1 or not dead):
+        legs = _leg_fills(dead)
+        filled = [order for order in entries if order.filled_quantity or legs.get(order.pk)]
+        whole = all(is_even(order.legs, legs[order.pk]) for order in dead if order.pk in legs)
+        if filled and (closing or not dead or (len(entries) == 1 and whole)):
             self._executed(signal, filled, dead)
         elif filled or any(order.status in FAILURES for order in dead):
             signal_move(signal, SignalStatus.FAILED, validation_errors=[_leg_error(order) for order in dead])
@@ -225,6 +240,16 @@ class OrderExecutor:
 
 def _purposes(signal: TradingSignal) -> frozenset[Purpose]:
     return LEAVING if signal.direction == Direction.CLOSE else frozenset({Purpose.ENTRY})
+
+
+def _leg_fills(orders: list[Order]) -> dict[int, dict[str, Decimal]]:
+    """Contracts filled by symbol, of those `orders` that have several legs and any fill."""
+    ids = [order.pk for order in orders if order.legs]
+    filled: dict[int, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    rows = rows_read(Fill, ("order_id", "symbol", "quantity"), f"order_id IN {places(ids)}", *ids) if ids else []
+    for order, symbol, quantity in rows:
+        filled[order][symbol] += quantity
+    return dict(filled)
 
 
 def _sold_last(leg: dict) -> bool:

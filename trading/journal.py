@@ -72,11 +72,13 @@ def average_entries(positions: Sequence[Entered]) -> dict[int, Decimal]:
     averages = {position.pk: position.entry_price for position in positions}
     several = {position.pk: position for position in positions if position.units > 1}
     if several:
-        entries = f"position_id IN {places(several)} AND purpose = 'ENTRY'"
-        owners = dict(rows_read(Order, ("id", "position_id"), entries, *several))
+        owners = dict(rows_read(Order, ("id", "position_id"), f"position_id IN {places(several)} AND purpose = 'ENTRY'", *several))
+        # Of an order of several legs the fill names its position.
+        of_legs = f"position_id IN {places(several)} AND order_id IN (SELECT id FROM orders WHERE purpose = 'ENTRY')"
+        where, params = (f"order_id IN {places(owners)} OR {of_legs}", [*owners, *several]) if owners else (of_legs, list(several))
         amounts: dict[int, Decimal] = defaultdict(Decimal)
-        for order, amount in rows_read(Fill, ("order_id", "amount"), f"order_id IN {places(owners)}", *owners):
-            amounts[owners[order]] += amount
+        for order, position, amount in rows_read(Fill, ("order_id", "position_id", "amount"), where, *params):
+            amounts[position or owners[order]] += amount
         averages |= {pk: price(amounts[pk] / multiplier_of(one.symbol) / one.entry_quantity) for pk, one in several.items()}
     return averages
 

@@ -67,7 +67,7 @@ def account_fund(*, account: Account, amount: Decimal, session: date, key: str, 
         return CashEntry.objects.create(
             account=account,
             key=f"fund:{key}",
-            session=_posting_session(account, session),
+            session=posting_session(account, session),
             kind=Kind.DEPOSIT if amount > 0 else Kind.WITHDRAWAL,
             amount=amount,
             memo=memo,
@@ -87,9 +87,10 @@ def fills_unbooked(*, account: Account, session: date) -> list[Fill]:
 def fills_book(*, account: Account, fills: Iterable[Fill]) -> list[Fill]:
     """Book fills into cash and positions, in one transaction; answers those that were not booked before.
 
-    An ENTRY opens or extends the position of its trade, with the stop and target of its signal (in today's shares,
-    should a split have come between them); every other order reduces the position it belongs to. Raises
-    `LedgerMismatch` when a fill closes more than is held: nothing is booked then.
+    An ENTRY opens or extends the position of its trade in the fill's symbol, with the stop and target of its signal, or of an
+    order without one its own (in today's shares, should a split have come between them); every other order reduces the position
+    it belongs to, one of several legs that of each leg's symbol in its trade. Raises `LedgerMismatch` when a fill closes more
+    than is held: nothing is booked then.
     """
     wanted = sorted(fills, key=lambda fill: (fill.session, fill.filled_at, fill.symbol, fill.side, fill.fill_id))
     if not _fills_fresh(account, wanted):
@@ -164,7 +165,7 @@ def _account_lock(account: Account) -> None:
         Account.objects.select_for_update().values_list("pk").get(pk=account.pk)
 
 
-def _posting_session(account: Account, session: date) -> date:
+def posting_session(account: Account, session: date) -> date:
     last = rows_read(EquitySnapshot, ("snapshot_date",), "account_id = %s ORDER BY snapshot_date DESC LIMIT 1", account.pk)
     return session if not last or session > last[0][0] else next_session(last[0][0])
 
@@ -186,7 +187,7 @@ class _FillBooking:
 
     def __init__(self, account: Account, fills: list[Fill]):
         self.account, self.fills = account, fills
-        self.session = {day: _posting_session(account, day) for day in {fill.session for fill in fills}}
+        self.session = {day: posting_session(account, day) for day in {fill.session for fill in fills}}
         symbols = sorted({fill.symbol for fill in fills})
         held = f"account_id = %s AND exit_session IS NULL AND symbol IN {places(symbols)} ORDER BY id"
         self.open = {position.pk: position for position in objects_read(Position, held, account.pk, *symbols)}
@@ -216,17 +217,19 @@ class _FillBooking:
     def _position(self, fill: Fill) -> Position | None:
         """The open position the fill belongs to; None when an entry opens a new one."""
         order = fill.order
-        if order.purpose == Purpose.ENTRY:
-            key = bookings.position_key(order)
-            return next((position for position in self.open.values() if position.open_key == key), None)
-        if order.position_id in self.open:
-            return self.open[order.position_id]
-        raise LedgerMismatch(
-            "overfill",
-            f"{fill.side} {fill.quantity.normalize():f} {fill.symbol} ({order.purpose}) reduces a position that is not open.",
-            fill=fill.fill_id,
-            position=order.position_id,
-        )
+        if order.purpose != Purpose.ENTRY and order.position_id is not None:
+            found = self.open.get(order.position_id)
+        else:
+            key = bookings.position_key(order, fill.symbol)
+            found = next((position for position in self.open.values() if position.open_key == key), None)
+        if found is None and order.purpose != Purpose.ENTRY:
+            raise LedgerMismatch(
+                "overfill",
+                f"{fill.side} {fill.quantity.normalize():f} {fill.symbol} ({order.purpose}) reduces a position that is not open.",
+                fill=fill.fill_id,
+                position=order.position_id,
+            )
+        return found
 
     def _apply(self, fill: Fill, position: Position | None) -> None:
         session = self.session[fill.session]
@@ -236,17 +239,30 @@ class _FillBooking:
             self.open[position.pk] = position
             self.events.append(("position.opened", position_event(position)))
         elif position.quantity * Side(fill.side).sign > 0:
-            bookings.position_extended(position, fill)
+            bookings.position_extended(position, fill, self._is_new_unit(fill, position))
             row_update(position)
         else:
             bookings.position_reduced(position, fill, session)
             row_update(position)
-        if fill.order.position_id is None:
-            fill.order.position = position
-            rows_update(Order, ("position_id",), [(position.pk, fill.order_id)])
+        self._attach(fill, position)
         if position.exit_session is not None:
             del self.open[position.pk]
             self.events.append(_position_finish(position))
+
+    def _is_new_unit(self, fill: Fill, position: Position) -> bool:
+        """Whether nothing of the fill's order went into the position before."""
+        if not fill.order.legs:
+            return fill.order.position_id is None
+        return not rows_read(Fill, ("id",), "order_id = %s AND position_id = %s LIMIT 1", fill.order_id, position.pk)
+
+    def _attach(self, fill: Fill, position: Position) -> None:
+        """Write down which position it was: on the order, of several legs on the fill."""
+        if fill.order.legs:
+            fill.position = position
+            rows_update(Fill, ("position_id",), [(position.pk, fill.pk)])
+        elif fill.order.position_id is None:
+            fill.order.position = position
+            rows_update(Order, ("position_id",), [(position.pk, fill.order_id)])
 
 
 def _position_finish(position: Position) -> tuple[str, dict]:
@@ -262,7 +278,7 @@ def _activities_book(account: Account, activities: Sequence[Activity]) -> int:
     keys = [f"activity:{activity.activity_id}" for activity in activities]
     booked = _keys_booked(account, keys)
     fresh = [activity for activity, key in zip(activities, keys, strict=True) if key not in booked]
-    sessions = {day: _posting_session(account, day) for day in {activity.session for activity in fresh}}
+    sessions = {day: posting_session(account, day) for day in {activity.session for activity in fresh}}
     for activity in fresh:
         _activity_book(account, activity, sessions[activity.session])
     return len(fresh)

@@ -5,6 +5,8 @@ move is a compare-and-set on the status *and* the version that were read, so of 
 """
 
 import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -16,16 +18,20 @@ from quant_site.core.models import Account
 from quant_site.core.rows import row_insert, rows_insert, rows_read, rows_update
 from quant_site.core.services import audit_record, event_publish, events_publish
 from quant_site.core.types import Mode, Side, optional, price, quantity
-from trading.models import Order, OrderEvent, Position
+from trading.models import Order, OrderEvent, Position, TradingPlan
+from trading.order_legs import legs_content, legs_written, net_decision
 from trading.states import OrderStatus, check_transition
-from trading.vocabulary import OrderType, Purpose, TimeInForce
+from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
 
-CONTENT = ("account_id", "symbol", "side", "order_type", "time_in_force", "quantity", "limit_price", "stop_price", "mode", "purpose")
+CONTENT = (
+    "account_id", "symbol", "side", "order_type", "time_in_force", "quantity", "limit_price", "stop_price", "mode", "purpose", "group",
+    "origin", "plan_id", "stop_loss", "take_profit",
+)  # fmt: skip
 
 
 def order_event(order: Order) -> dict:
-    """What a client learns about an order."""
-    return {
+    """What a client learns about an order; `legs` only of one that has several."""
+    event = {
         "id": order.pk,
         "session": str(order.session),
         "symbol": order.symbol,
@@ -37,17 +43,39 @@ def order_event(order: Order) -> dict:
         "status": order.status,
         "reason": order.status_reason,
     }
+    return event | {"legs": order.legs} if order.legs else event
 
 
 def client_order_id(
-    *, account_id: str, session: date, strategy: str, group: str, symbol: str, side: str, purpose: str, leg: int, sequence: int = 0
+    *,
+    account_id: str,
+    session: date,
+    strategy: str,
+    group: str,
+    symbol: str,
+    side: str,
+    purpose: str,
+    leg: int,
+    sequence: int = 0,
+    key: str = "",
 ) -> str:
-    """Our id of an order: 32 hexadecimal digits that follow from what it is for, so the same intent has one id."""
+    """Our id of an order: 32 hexadecimal digits that follow from what it is for, so the same intent has one id. A `key` of whoever
+    orders makes it alone. Legs are content and no part of it: the same intent with other legs is refused, not ordered besides."""
     words = (account_id, session.isoformat(), strategy, group, symbol, side, purpose, str(leg), str(sequence))
+    words = (account_id, key) if key else words
     return hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:32]
 
 
-def order_create(
+def order_create(*, actor="system", **content) -> Order:
+    """Write the intent of an order (`content` as for `order_build`), or answer the row that already holds it.
+
+    Raises `InvalidInput` for numbers that no order can have and `Conflict("order_differs")` where the same intent was
+    written with another content.
+    """
+    return order_insert(order_build(**content), actor)
+
+
+def order_build(
     *,
     account: Account,
     purpose: Purpose,
@@ -65,29 +93,50 @@ def order_create(
     stop_price=None,
     decision_price=None,
     oca_group: str = "",
-    actor="system",
+    legs: Sequence[Mapping] = (),
+    group: str = "",
+    origin: Origin = Origin.SIGNAL,
+    plan: TradingPlan | None = None,
+    stop_loss=None,
+    take_profit=None,
+    awaits: str = "",
+    reserved_id: str = "",
+    key: str = "",
 ) -> Order:
-    """Write the intent of an order, or answer the row that already holds it.
+    """An order as it would be written, in memory.
 
-    Raises `InvalidInput` for numbers that no order can have and `Conflict("order_differs")` where the same intent was
-    written with another content.
+    With `legs` ([{symbol, side, ratio}], with `decision` where a leg has a decision price) they trade as one: `symbol` is the
+    name of the trade, `quantity` in units, the limit the net price of a unit; a `position` names the trade in which each leg
+    finds its own. `awaits` says why it waits for a confirmation.
+
+    Raises `InvalidInput` for numbers that no order can have.
     """
-    origin = signal or position
-    order = Order(
+    written = legs_written(legs)
+    if written and (order_type is OrderType.STOP or side != Side.BUY):
+        raise InvalidInput("bad_legs", "An order of several legs buys a unit of them, at the market or a limit.")
+    if written and position is not None:
+        signal, group, position = signal or position.signal, group or position.group, None
+    source = signal or position
+    return Order(
         account=account,
         signal=signal,
         position=position,
         client_order_id=client_order_id(
             account_id=account.pk,
             session=session,
-            strategy=origin.strategy.key if origin is not None and origin.strategy_id else "-",
-            group=signal.symbol if signal is not None else position.group if position is not None else symbol,
+            strategy=source.strategy.key if source is not None and source.strategy_id else "-",
+            group=signal.symbol if signal is not None else position.group if position is not None else group or symbol,
             symbol=symbol,
             side=side,
             purpose=purpose,
             leg=leg,
             sequence=sequence,
+            key=key,
         ),
+        plan=plan,
+        origin=str(origin),
+        reserved_id=reserved_id,
+        group=group or (symbol if written else ""),
         leg=leg,
         purpose=str(purpose),
         mode=str(account.mode),
@@ -97,17 +146,21 @@ def order_create(
         order_type=str(order_type),
         time_in_force=str(time_in_force),
         quantity=_quantity(quantity),
-        limit_price=_level(limit_price, order_type is OrderType.LIMIT, "limit"),
+        legs=written,
+        limit_price=_level(limit_price, order_type is OrderType.LIMIT, "limit", net=bool(written)),
         stop_price=_level(stop_price, order_type is OrderType.STOP, "stop"),
-        decision_price=optional(price, decision_price),
+        stop_loss=optional(price, stop_loss),
+        take_profit=optional(price, take_profit),
+        decision_price=net_decision(written) if written else optional(price, decision_price),
         oca_group=oca_group,
+        awaits=awaits[:255],
         status=str(OrderStatus.INTENT),
         version=1,
     )
-    return _insert(order, actor)
 
 
-def _insert(order: Order, actor) -> Order:
+def order_insert(order: Order, actor) -> Order:
+    """Write an order that was built, or answer the row that holds it; raises `Conflict("order_differs")`."""
     try:
         with transaction.atomic():
             row_insert(order)
@@ -126,6 +179,7 @@ def _insert(order: Order, actor) -> Order:
 def _same(known: Order, wanted: Order) -> Order:
     """`known`, if it is the order that is wanted. A split that restated it since is no difference."""
     differing = [name for name in CONTENT if getattr(known, name) != getattr(wanted, name)]
+    differing += ["legs"] if legs_content(known.legs) != legs_content(wanted.legs) else []
     if differing and known.split_ratio == 1:
         raise Conflict(
             "order_differs", f"Order {known.pk} already stands for this intent, with another {', '.join(differing)}.", id=known.pk
@@ -140,11 +194,12 @@ def _quantity(value) -> Decimal:
     return number
 
 
-def _level(value, needed: bool, what: str) -> Decimal | None:
+def _level(value, needed: bool, what: str, net: bool = False) -> Decimal | None:
+    """A price that an order of its type must have, or must not. The `net` price of several legs may be zero, or received."""
     if (value is not None) != needed:
         raise InvalidInput(f"bad_{what}_price", f"This type of order {'needs' if needed else 'has no'} {what} price.")
     level = None if value is None else price(value)
-    if level is not None and level <= 0:
+    if level is not None and level <= 0 and not net:
         raise InvalidInput(f"bad_{what}_price", f"A {what} price must be above zero, not {value}.")
     return level
 
@@ -191,7 +246,8 @@ def _event(order: Order, number: int, before: str, after: str, reason: str, evid
 
 def _write(order: Order, events: list[OrderEvent], **fields) -> None:
     values = {"version": order.version + len(events), "updated_at": clock.now(), **fields}
-    row = (*values.values(), order.pk, str(order.status), order.version)
+    columns = [json.dumps(value) if isinstance(value, dict | list) else value for value in values.values()]
+    row = (*columns, order.pk, str(order.status), order.version)
     if rows_update(Order, tuple(values), [row], where="status = %s AND version = %s") != 1:
         raise Conflict("order_moved", f"Order {order.pk} is no longer {order.status}: read it again.", id=order.pk)
     for name, value in values.items():

@@ -7,31 +7,33 @@ order it was created, `orders_resolve` clears up what a dead sender left, `order
 """
 
 import logging
-import os
-import socket
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.db import connection, transaction
 from django.db.models import Q
 
-from quant_site.core.errors import Conflict
+from quant_site.core.errors import Conflict, QuantError
 from quant_site.core.models import Account
-from quant_site.core.rows import lock_words, objects_read, rows_read
-from quant_site.core.types import Side
+from quant_site.core.rows import objects_read, rows_read
+from quant_site.core.services import audit_record
+from quant_site.core.types import price
 from trading.brokers import base
-from trading.brokers.base import Broker, BrokerOrder, BrokerRefused, OrderRequest
-from trading.gate import GateView, refusal
-from trading.models import Fill, Order, Position
+from trading.brokers.base import Broker, BrokerOrder, BrokerRefused, OrderLeg, OrderRequest
+from trading.models import Fill, Order
 from trading.order_evidence import evidence_apply, fills_known
-from trading.order_rows import account_halt, order_advance, order_create, order_move, order_note, order_refresh
+from trading.order_rows import account_halt, order_create, order_move, order_note, order_refresh
+from trading.send_step import Outside, change_refused, look_outside, order_claim, order_trades
 from trading.states import IN_FLIGHT, OPEN, UNSENT, WORKING, OrderStatus
-from trading.vocabulary import LEAVING, REDUCING, Purpose, TimeInForce
+from trading.symbol_halts import UNKNOWN_ORDER, symbol_halt_set, symbol_halts_resolve
+from trading.vocabulary import REDUCING, TimeInForce
 
 __all__ = [
     "order_cancel",
+    "order_cancel_request",
     "order_create",
+    "order_modify",
     "order_move",
     "order_send",
     "orders_recover",
@@ -41,21 +43,22 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-LEASE = timedelta(seconds=30)
 LEFT_BEHIND = (
     "account_id = %s AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
-    " AND (status NOT IN ('ACKED', 'PARTIAL') OR cancel_requested) LIMIT 1"
+    " AND (status NOT IN ('ACKED', 'PARTIAL') OR cancel_requested OR wanted <> '{}') LIMIT 1"
 )
 UNSENT_OLDEST_FIRST = "account_id = %s AND status IN ('INTENT', 'READY') ORDER BY id"
+# What is compared of a working order with the broker's word; the names are the same in both.
+NEWS = ("client_order_id", "filled_quantity", "split_ratio", "quantity", "limit_price", "stop_price")
 AT_BROKER = "account_id = %s AND status IN ('ACKED', 'PARTIAL')"
-OPEN_AROUND = "account_id = %s AND symbol = %s AND id <> %s AND status IN ('INTENT', 'READY', 'SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
 RELEASED = {"lease_owner": "", "lease_until": None}
 
 
 def order_send(order: Order, broker: Broker) -> Order:
-    """Send one unsent order and answer it as it stands then: ACKED, REJECTED, UNKNOWN, DENIED, or unsent still where its
-    symbol waits for an UNKNOWN order. Raises `Conflict` when another process claimed it first."""
-    if not _claim(order, broker):
+    """Send one unsent order and answer it as it stands then: ACKED, REJECTED, UNKNOWN, DENIED, or unsent still where it has
+    to wait. Raises `Conflict` when another process claimed it first, and what the broker raises before anything is sent."""
+    _outside_transaction()
+    if not order_claim(order, broker, look_outside(order, broker)):
         return order
     try:
         ack = broker.place(_request(order))
@@ -64,7 +67,10 @@ def order_send(order: Order, broker: Broker) -> Order:
     except Exception as error:
         # Not known to be a refusal: the order may be there. Only evidence can tell.
         logger.exception("Order %s: the outcome of sending it is unknown.", order.pk)
-        return _conclude(order, OrderStatus.UNKNOWN, f"{type(error).__name__} while sending", {"error": str(error)[:255]})
+        with transaction.atomic():
+            _conclude(order, OrderStatus.UNKNOWN, f"{type(error).__name__} while sending", {"error": str(error)[:255]})
+            _alarm(order, broker)
+        return order
     return _conclude(order, OrderStatus.ACKED, "", {}, broker_order_id=ack.broker_order_id)
 
 
@@ -79,18 +85,21 @@ def orders_send_ready(account: Account, broker: Broker, *, session: date | None 
                 order_send(order, broker)
         except Conflict:
             logger.warning("Order %s was taken by another process.", order.pk)
+        except QuantError as error:
+            # Raised before anything was sent: the order stays as it is, and the next round tries again.
+            logger.warning("Order %s is not sent now: %s", order.pk, error.message)
         handled.append(order)
     return handled
 
 
 def orders_resolve(account: Account, broker: Broker, *, exclusive: bool = False) -> list[Order]:
     """Clear up after senders that died: claims whose lease ran out become UNKNOWN, UNKNOWN orders become what the broker
-    proves, and requested cancels are asked for again.
+    proves, and requested cancels and changes are asked for.
 
     With `exclusive` the caller holds the account's loop lock: then no living process sends, and no lease is waited for.
     """
-    unfinished = Q(status__in=IN_FLIGHT) | Q(status__in=WORKING, cancel_requested=True)
-    orders = list(Order.objects.filter(unfinished, account=account).order_by("pk"))
+    asked = Q(status__in=WORKING) & (Q(cancel_requested=True) | ~Q(wanted={}))
+    orders = list(Order.objects.filter(Q(status__in=IN_FLIGHT) | asked, account=account).order_by("pk"))
     for order in orders:
         try:
             _resolve(order, broker, exclusive)
@@ -123,11 +132,47 @@ def order_cancel(order: Order, broker: Broker, *, reason: str = "") -> Order:
     return order if order.status in IN_FLIGHT else _cancel_at_broker(order, broker)
 
 
+@transaction.atomic
+def order_cancel_request(*, order: Order, actor, reason: str = "", ip_address: str = "") -> Order:
+    """A person, or a part of the system that calls no broker, wants the order gone. What was never sent is cancelled here;
+    for the rest the wish is written down, and whoever sends next asks the broker."""
+    if order.status not in OPEN or order.cancel_requested:
+        return order
+    audit_record(
+        action="ORDER_CANCEL", actor=actor, account=order.account_id, resource=order, details={"why": reason}, ip_address=ip_address
+    )
+    if order.status in UNSENT:
+        return order_move(order, OrderStatus.CANCELLED, reason=reason or "REQUESTED")
+    return order_note(order, "CANCEL_REQUESTED", {"why": reason}, cancel_requested=True)
+
+
+def order_modify(order: Order, broker: Broker) -> Order:
+    """Ask the broker for the change that is wanted of a working order, and answer the order as it stands then.
+
+    A cancel that was asked for wins, and so does a fill. A change that would open more than the limits allow is not asked for.
+    """
+    _outside_transaction()
+    if order.status not in WORKING or order.cancel_requested or not order.wanted:
+        return order
+    wanted = wanted_values(order)
+    refused = change_refused(order, wanted, broker, look_outside(order, broker) if order.purpose not in REDUCING else Outside())
+    if refused is None:
+        try:
+            broker.modify(order.account_id, order.client_order_id, **wanted)
+        except BrokerRefused as error:
+            refused = f"{error.code}: {error.message}"
+    if refused is not None:
+        return order_note(order, "CHANGE_REFUSED", {"wanted": order.wanted, "why": refused}, wanted={})
+    order_note(order, "CHANGE_SENT", {"wanted": order.wanted}, wanted={})
+    evidence_apply(order.account_id, broker.orders(order.account_id, [order.client_order_id]), [])
+    return order_refresh(order)
+
+
 def orders_sync(account: Account, broker: Broker, session: date) -> list[Fill]:
     """Take in what the broker did: moves, and fills of `session`. Answers all fills of the session, oldest first, those
     written earlier too, so that whoever books them misses none after a crash."""
     _outside_transaction()
-    ours = {row[0]: row[1:] for row in rows_read(Order, ("client_order_id", "filled_quantity", "split_ratio"), AT_BROKER, account.pk)}
+    ours = {row[0]: row[1:] for row in rows_read(Order, NEWS, AT_BROKER, account.pk)}
     reports = broker.orders(account.pk, ours) if ours else {}
     executions = broker.fills(account.pk, session)
     for lost in sorted(set(ours) - set(reports)):
@@ -146,56 +191,13 @@ def orders_sync(account: Account, broker: Broker, session: date) -> list[Fill]:
 # --- the parts
 
 
-@transaction.atomic(durable=True)
-def _claim(order: Order, broker: Broker) -> bool:
-    """Make the order ours to send, or deny it. Durable: this has committed when the broker is called, or it raises."""
-    [(state,)] = rows_read(Account, ("state",), f"id = %s{lock_words()}", order.account_id)
-    columns = ("status", "purpose", "side", "quantity", "filled_quantity")
-    others = rows_read(Order, columns, OPEN_AROUND, order.account_id, order.symbol, order.pk)
-    if any(status == OrderStatus.UNKNOWN for status, *_ in others):
-        return False
-    reducing = order.purpose in REDUCING
-    view = GateView(
-        trading_state=state,
-        mode=order.mode,
-        broker_mode=broker.mode,
-        purpose=order.purpose,
-        reducing=reducing,
-        quantity=order.quantity,
-        claims=order.fence,
-        against=Decimal(0) if reducing else _against(order, others),
-    )
-    reason = refusal(view)
-    if reason:
-        order_move(order, OrderStatus.DENIED, reason=reason)
-        return False
-    ready = [(OrderStatus.READY, "", {})] if order.status == OrderStatus.INTENT else []
-    fence = order.fence + 1
-    order_advance(
-        order,
-        [*ready, (OrderStatus.SENDING, "", {"fence": fence})],
-        fence=fence,
-        lease_owner=f"{socket.gethostname()}:{os.getpid()}"[:64],
-        lease_until=_wall() + LEASE,
-    )
-    return True
-
-
-def _against(order: Order, others: list[tuple]) -> Decimal:
-    """What of the symbol is on the other side: held and not being closed, or about to be opened."""
-    sign = Side(order.side).sign
-    positions = rows_read(
-        Position, ("quantity",), "account_id = %s AND symbol = %s AND exit_session IS NULL", order.account_id, order.symbol
-    )
-    held = sum((row[0] for row in positions), Decimal(0))
-    for _, purpose, side, quantity, filled in others:
-        if purpose in LEAVING:
-            held += Side(side).sign * (quantity - filled)
-    entering = sum(
-        (row[3] - row[4] for row in others if row[1] == Purpose.ENTRY and Side(row[2]).sign != sign),
-        Decimal(0),
-    )
-    return max(Decimal(0), -sign * held) + entering
+def _alarm(order: Order, broker: Broker) -> None:
+    """Tell of an outcome that nobody knows, once. A simulated broker proves every outcome at the next look."""
+    if broker.simulated or order.status != OrderStatus.UNKNOWN:
+        return
+    reason = f"Nobody knows what became of order {order.pk} ({order}). It is not sent again; look it up at the broker."
+    for symbol in order_trades(order):
+        symbol_halt_set(account_id=order.account_id, symbol=symbol, code=UNKNOWN_ORDER, reason=reason, order=order.pk)
 
 
 def _request(order: Order) -> OrderRequest:
@@ -213,6 +215,8 @@ def _request(order: Order) -> OrderRequest:
         reducing=order.purpose in REDUCING,
         session=order.session,
         fence=order.fence,
+        legs=tuple(OrderLeg(leg["symbol"], leg["side"], leg["ratio"]) for leg in order.legs),
+        reserved_id=order.reserved_id,
     )
 
 
@@ -229,11 +233,15 @@ def _resolve(order: Order, broker: Broker, exclusive: bool) -> None:
     if order.status == OrderStatus.SENDING:
         if not exclusive and order.lease_until is not None and order.lease_until > _wall():
             return
-        order_move(order, OrderStatus.UNKNOWN, reason="SENDER_DIED", evidence={"owner": order.lease_owner}, **RELEASED)
+        with transaction.atomic():
+            order_move(order, OrderStatus.UNKNOWN, reason="SENDER_DIED", evidence={"owner": order.lease_owner}, **RELEASED)
+            _alarm(order, broker)
     if order.status == OrderStatus.UNKNOWN:
         _resolve_unknown(order, broker)
     if order.status in WORKING and order.cancel_requested:
         _cancel_at_broker(order, broker)
+    elif order.status in WORKING and order.wanted:
+        order_modify(order, broker)
 
 
 def _resolve_unknown(order: Order, broker: Broker) -> None:
@@ -249,6 +257,8 @@ def _resolve_unknown(order: Order, broker: Broker) -> None:
         order_move(order, OrderStatus.READY, evidence={"found": False, "final": True, "fence": order.fence})
         if order.cancel_requested:
             order_move(order, OrderStatus.CANCELLED, reason="REQUESTED")
+    if not broker.simulated and order.status != OrderStatus.UNKNOWN:
+        symbol_halts_resolve(account_id=order.account_id, symbols=order_trades(order), code=UNKNOWN_ORDER)
 
 
 def _cancel_at_broker(order: Order, broker: Broker) -> Order:
@@ -259,8 +269,15 @@ def _cancel_at_broker(order: Order, broker: Broker) -> Order:
     return order_refresh(order)
 
 
-def _is_news(report: BrokerOrder, filled: Decimal, split_ratio: Decimal) -> bool:
-    return report.status != base.WORKING or report.filled_quantity != filled or report.split_ratio != split_ratio
+def wanted_values(order: Order) -> dict:
+    """Quantity and prices of the order with the change that is wanted of it."""
+    names = ("quantity", "limit_price", "stop_price")
+    return {name: price(order.wanted[name]) if name in order.wanted else getattr(order, name) for name in names}
+
+
+def _is_news(report: BrokerOrder, *known: Decimal | None) -> bool:
+    """Whether the broker says anything of a working order that is not written here (`NEWS` but its id)."""
+    return report.status != base.WORKING or tuple(getattr(report, name) for name in NEWS[1:]) != known
 
 
 def _told(found: BrokerOrder) -> dict:

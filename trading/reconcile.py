@@ -142,7 +142,9 @@ def _position_differences(account: Account, snapshot: Snapshot) -> list[Differen
     quantities: dict[int, Decimal] = defaultdict(Decimal)
     flows: dict[int, Decimal] = defaultdict(lambda: ZERO)
     fills = Fill.objects.filter(account=account).order_by("id")
-    for pk, side, quantity, amount, commission in fills.values_list("order__position_id", "side", "quantity", "amount", "commission"):
+    names = ("position_id", "order__position_id", "side", "quantity", "amount", "commission")
+    for own, of_order, side, quantity, amount, commission in fills.values_list(*names):
+        pk = own or of_order
         quantities[pk] += Side(side).sign * quantity
         flows[pk] += cash_flow(side, amount, commission)
     positions = Position.objects.filter(account=account).order_by("id")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from quant_site.core.models import Account
 from quant_site.core.rows import rows_read
@@ -52,6 +52,11 @@ def equity_curve(*, account: Account, first: date = date.min, last: date = date.
 def positions_open(*, account: Account) -> QuerySet[Position]:
     """Open positions by symbol, with strategy and first signal."""
     return Position.objects.filter(account=account, exit_session=None).select_related("strategy", "signal").order_by("symbol", "id")
+
+
+def orders_in(symbol: str) -> Q:
+    """Orders that trade `symbol`, in any case of its letters: by themselves, or as one of their legs."""
+    return Q(symbol__iexact=symbol) | Q(legs__icontains=symbol.upper())
 
 
 def orders_recent(*, account: Account, limit: int = 50) -> list[Order]:

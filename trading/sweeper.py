@@ -15,9 +15,11 @@ from quant_site.core import clock
 from quant_site.core.errors import Conflict, QuantError
 from quant_site.core.locks import exclusive
 from quant_site.core.models import Account, LoopRun
+from quant_site.core.types import Mode
 from quant_site.market.selectors import panel_load
 from quant_site.market.sessions import last_completed_session
 from trading.brokers import broker_for
+from trading.live import live_round
 from trading.models import Order
 from trading.orders import orders_resolve, orders_send_ready
 from trading.states import IN_FLIGHT, UNSENT, WORKING
@@ -27,10 +29,12 @@ INTERVAL = 2.0
 
 
 def orders_waiting_accounts() -> list[Account]:
-    """Accounts of the live clock with orders that are unsent, in flight, or to be cancelled."""
-    waiting = Order.objects.filter(Q(status__in=UNSENT | IN_FLIGHT) | Q(status__in=WORKING, cancel_requested=True))
+    """Accounts of the live clock with orders that are unsent, in flight, to be cancelled or changed; and every REAL one."""
+    asked = Q(status__in=WORKING) & (Q(cancel_requested=True) | ~Q(wanted={}))
+    waiting = Order.objects.filter(Q(status__in=UNSENT | IN_FLIGHT) | asked)
     replaying = LoopRun.objects.filter(account=OuterRef("pk"), kind=LoopRun.Kind.REPLAY).exclude(status=LoopRun.Status.DONE)
-    accounts = Account.objects.filter(is_replay=False, pk__in=waiting.values("account")).exclude(Exists(replaying))
+    busy = Q(pk__in=waiting.values("account")) | Q(mode=Mode.REAL)
+    accounts = Account.objects.filter(busy, is_replay=False).exclude(Exists(replaying))
     return list(accounts.order_by("pk"))
 
 
@@ -54,6 +58,8 @@ def sweep() -> dict[str, str]:
 def _sweep_account(account: Account) -> str:
     with exclusive(f"loop:{account.pk}", busy="Its loop is running, which does this itself."):
         broker = broker_for(account, panel_load())
+        if not broker.simulated:
+            return live_round(account, broker)
         resolved = orders_resolve(account, broker, exclusive=True)
         sent = orders_send_ready(account, broker, session=last_completed_session(clock.now()))
         return f"{len(resolved)} looked up, {len(sent)} sent or expired"

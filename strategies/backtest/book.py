@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from quant_site.core.types import decimal, ratio
-from quant_site.market.options.contracts import parse_contract
+from quant_site.market.options.contracts import multiplier_of, parse_contract
 from strategies.backtest.amounts import MICROS, MICROS_A_CENT, allocate, as_money, cents, half_even, largest_remainder, rounded, whole
 from strategies.backtest.broker import Event
 from strategies.backtest.orders import ENTRY, EXIT, REDUCE, STOP, TARGET, Execution, Order, Signal, restated, split_ratio
@@ -93,15 +93,15 @@ class Position:
 
     def take(self, done: Execution) -> None:
         """More of it: the fill of an entry."""
-        self.quantity += done.order.side.sign * done.quantity
-        self.cost += done.order.side.sign * done.amount + done.commission
+        self.quantity += done.side.sign * done.quantity
+        self.cost += done.side.sign * done.amount + done.commission
         self.fees += done.commission
         self.entered += done.quantity * MICROS
         self.entry_amount += done.amount
 
     def give(self, done: Execution) -> None:
         """Less of it: the fill of an exit, or of an entry on the other side."""
-        sign, held = done.order.side.sign, abs(self.quantity)
+        sign, held = done.side.sign, abs(self.quantity)
         released = self.cost if done.quantity == held else half_even(self.cost * done.quantity, held)
         self.quantity += sign * done.quantity
         self.cost -= released
@@ -154,23 +154,23 @@ class Book:
 
     def book(self, t: int, fills: list[Execution]) -> None:
         """Book the fills of one moment, in the order the ledger does: by symbol, purchases first."""
-        for done in sorted(fills, key=lambda done: (done.order.symbol, done.order.side)):
+        for done in sorted(fills, key=lambda done: (done.symbol, done.side)):
             order = done.order
-            position = self.open.get((order.signal.group, order.symbol)) if order.purpose == ENTRY else order.position
+            position = self.open.get((order.group, done.symbol)) if order.purpose == ENTRY else order.position_in(done.symbol)
             if position is None:
                 self._opened(t, done)
-            elif position.quantity * order.side.sign > 0:
+            elif position.quantity * done.side.sign > 0:
                 self._extended(position, done)
             else:
                 position.give(done)
                 self._finish(t, position, REASON_OF.get(order.purpose, EXITED))
 
     def _opened(self, t: int, done: Execution) -> None:
-        signal, stop, target = done.order.signal, *levels(done.order)
-        sign = done.order.side.sign
-        key = (signal.group, done.order.symbol)
+        signal, stop, target = done.order.signal, *levels(done)
+        sign = done.side.sign
+        key = (signal.group, done.symbol)
         position = Position(
-            signal.group, done.order.symbol, done.order.multiplier, self._trade(signal.group), signal, sign, t, done.price, done.price,
+            signal.group, done.symbol, multiplier_of(done.symbol), self._trade(signal.group), signal, sign, t, done.price, done.price,
             stop, target, dict(signal.metadata),
         )  # fmt: skip
         position.take(done)
@@ -187,7 +187,7 @@ class Book:
         return self.trades - 1
 
     def _extended(self, position: Position, done: Execution) -> None:
-        stop, target = levels(done.order)
+        stop, target = levels(done)
         position.units += 1
         position.stop = stop if stop is not None else position.stop
         position.target = target if target is not None else position.target
@@ -251,9 +251,9 @@ class Book:
         return 0.0 if self.unit is None or not self.peak else float(ratio(self.unit / self.peak - 1))
 
 
-def levels(order: Order) -> tuple[int | None, int | None]:
-    """Stop and target of the order's signal in today's shares; a trade of several legs has none per leg, an option none."""
-    signal = order.signal
-    if len(signal.quantities) > 1 or parse_contract(order.symbol):
+def levels(done: Execution) -> tuple[int | None, int | None]:
+    """Stop and target of the signal of a fill in today's shares; a trade of several legs has none per leg, an option none."""
+    signal = done.order.signal
+    if len(signal.quantities) > 1 or parse_contract(done.symbol):
         return None, None
-    return tuple(None if level is None else restated(level, order.factor) for level in (signal.stop, signal.target))
+    return tuple(None if level is None else restated(level, done.order.factor) for level in (signal.stop, signal.target))

@@ -4,7 +4,7 @@ The rules are the paper broker's (`market.execution` for one bar, `options.lifec
 this order: before the open splits, dividends, settlements of options, the fee for shares that are borrowed; at the open
 stops the market gapped through, market orders and satisfied limits, exits before entries; then stops before limits within
 the day's range; at the close options that expire, then DAY orders. Options trade at the open only, at the ask and the bid.
-Fills are whole.
+Fills are whole, and an order of several legs fills all of them or none.
 """
 
 from collections import defaultdict
@@ -34,6 +34,7 @@ from strategies.backtest.orders import (
     TARGET,
     WORKING,
     Execution,
+    Leg,
     Order,
     restated,
     split_ratio,
@@ -88,12 +89,12 @@ class Broker:
 
     def _refusal(self, order: Order, t: int) -> str:
         """The code of what the broker has against an order, "" for nothing. A symbol is known to have a bar by now."""
-        contract = parse_contract(order.symbol)
-        if contract is not None and not trades_after(contract, self.tape.days[t]):
+        contracts = [contract for leg in order.trades if (contract := parse_contract(leg.symbol)) is not None]
+        if not all(trades_after(contract, self.tape.days[t]) for contract in contracts):
             return "CONTRACT_ENDED"
         if order.purpose != ENTRY:
             return ""
-        if contract is not None and self.last_price(order.symbol, t) is None:
+        if any(self.last_price(contract.symbol, t) is None for contract in contracts):
             return "NO_PRICE"
         return "BUYING_POWER" if self._lacks_power(order, t) else ""
 
@@ -101,7 +102,7 @@ class Broker:
         """Whether what is held and ordered would exceed twice the account's worth at the last closes; of options, for which
         nothing is lent, what they can lose counts twice."""
         entering = [each for each in (*self.working, order) if each.purpose == ENTRY]
-        quantities = [*self.holdings.items(), *((each.symbol, each.side.sign * each.quantity) for each in entering)]
+        quantities = [*self.holdings.items(), *(traded for each in entering for traded in each.signed())]
         if all(parse_contract(symbol) is None for symbol, _ in quantities):
             held = [quantity * (self.tape.mark(symbol, t) or 0) for symbol, quantity in self.holdings.items()]
             ordered = sum(each.quantity * (self.tape.mark(each.symbol, t) or 0) for each in entering)
@@ -195,7 +196,7 @@ class Broker:
         return Event(kind, symbol, amount, action)
 
     def _cancel(self, concerns: Callable[[str], bool]) -> None:
-        for order in [order for order in self.working if concerns(order.symbol)]:
+        for order in [order for order in self.working if any(concerns(leg.symbol) for leg in order.trades)]:
             self._end(order, CANCELLED, "CONTRACT_ENDED")
 
     # --- the session
@@ -215,44 +216,53 @@ class Broker:
         return events, bool(late)
 
     def _execute(self, t: int, rule) -> list[Execution]:
-        triggered = [(order, level) for order in self.working if order.after < t and (level := self._price(t, order, rule)) is not None]
+        triggered = [(order, levels) for order in self.working if order.after < t and (levels := self._levels(t, order, rule)) is not None]
         triggered.sort(key=lambda pair: (not pair[0].reducing, RANK[pair[0].type], pair[0].number))
-        return [done for order, level in triggered if order.status == WORKING and (done := self._fill(order, level))]
+        return [done for order, levels in triggered if order.status == WORKING for done in self._fill(order, levels)]
 
-    def _price(self, t: int, order: Order, rule) -> float | None:
-        """What an order trades at before costs, or None."""
-        if parse_contract(order.symbol) is None:
-            bar = self.tape.bar(order.symbol, t)
+    def _levels(self, t: int, order: Order, rule) -> list[float] | None:
+        """What each leg of an order trades at before costs; None where one of them does not."""
+        levels = [self._price(t, order, leg, rule) for leg in order.trades]
+        return None if None in levels else levels
+
+    def _price(self, t: int, order: Order, leg: Leg, rule) -> float | None:
+        if parse_contract(leg.symbol) is None:
+            bar = self.tape.bar(leg.symbol, t)
             return bar and order.price_on(bar, rule)
-        quote = option_market(self.panel).quote(order.symbol, t, "OPEN") if rule is at_open_price else None
-        level = None if quote is None else quote.ask if order.side is Side.BUY else quote.bid
+        quote = option_market(self.panel).quote(leg.symbol, t, "OPEN") if rule is at_open_price else None
+        level = None if quote is None else quote.ask if leg.side is Side.BUY else quote.bid
         return level if level is not None and isfinite(level) and level > 0 else None
 
-    def _fill(self, order: Order, level: float) -> Execution | None:
-        """Fill `order`; None when it is cancelled instead, because it would open or turn what it must not."""
-        sign, held = order.side.sign, self.holdings.get(order.symbol, 0)
-        against = max(0, -sign * held)
-        count = min(order.quantity, against) if order.reducing else order.quantity
-        if not count or (against and not order.reducing):
+    def _fill(self, order: Order, levels: list[float]) -> list[Execution]:
+        """Fill `order`; nothing where it is cancelled instead, because it would open or turn what it must not."""
+        against = [max(0, -leg.side.sign * self.holdings.get(leg.symbol, 0)) for leg in order.trades]
+        whole_units = (held // leg.ratio for leg, held in zip(order.trades, against, strict=True))
+        count = min(order.quantity, *whole_units) if order.reducing else order.quantity
+        if not count or (any(against) and not order.reducing):
             self._end(order, CANCELLED, "NOTHING_TO_REDUCE" if order.reducing else "OPPOSITE_HOLDING")
-            return None
-        paid, commission = self._terms(order, count, as_price(price_in_micros(level)))
-        micros = price_in_micros(paid)
-        amount, fee = cents(count * order.multiplier * micros), money_in_cents(commission)
-        self._hold(order.symbol, held + sign * count)
-        self.cash -= sign * amount + fee
+            return []
+        done = [self._executed(order, leg, count * leg.ratio, level) for leg, level in zip(order.trades, levels, strict=True)]
         self._end(order, FILLED if count == order.quantity else CANCELLED)
         if order.purpose in (STOP, TARGET):
-            for other in (order.position.stop_order, order.position.target_order, order.position.reduce_order):
+            [position] = order.positions
+            for other in (position.stop_order, position.target_order, position.reduce_order):
                 if other is not None:
                     self.cancel(other, "OCA")
-        return Execution(order, count, micros, amount, fee)
+        return done
 
-    def _terms(self, order: Order, count: int, level: Decimal) -> tuple[Decimal, Decimal]:
+    def _executed(self, order: Order, leg: Leg, count: int, level: float) -> Execution:
+        paid, commission = self._terms(order, leg, count, as_price(price_in_micros(level)))
+        micros, sign = price_in_micros(paid), leg.side.sign
+        amount, fee = cents(count * multiplier_of(leg.symbol) * micros), money_in_cents(commission)
+        self._hold(leg.symbol, self.holdings.get(leg.symbol, 0) + sign * count)
+        self.cash -= sign * amount + fee
+        return Execution(order, leg.symbol, leg.side, count, micros, amount, fee)
+
+    def _terms(self, order: Order, leg: Leg, count: int, level: Decimal) -> tuple[Decimal, Decimal]:
         """What is paid a unit, and the commission."""
-        if parse_contract(order.symbol) is not None:
+        if parse_contract(leg.symbol) is not None:
             return level, self.costs.contract_commission(Decimal(count))
-        paid = level if order.type is OrderType.LIMIT else self.costs.worse(level, order.side)
+        paid = level if order.type is OrderType.LIMIT else self.costs.worse(level, leg.side)
         return paid, self.costs.commission(Decimal(count), paid)
 
     def _hold(self, symbol: str, quantity: int) -> None:

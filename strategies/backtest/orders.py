@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from quant_site.core.types import Direction, OrderType, Side
-from quant_site.market.options.contracts import multiplier_of
 from strategies.backtest.amounts import MICROS, half_even
 from strategies.backtest.result import PURPOSES
 
@@ -34,10 +33,21 @@ class Signal:
     failed: bool = False
 
 
+class Leg(NamedTuple):
+    """One symbol of an order; `ratio` are its contracts in one unit."""
+
+    symbol: str
+    side: Side
+    ratio: int = 1
+
+
 @dataclass(slots=True, eq=False)
 class Order:
     """`after` is the column of the last session it may not trade in; `level` its stop or limit in millionths; `factor` new
-    shares for one old since it was made. `reason` says why one that did not fill ended."""
+    shares for one old since it was made. `reason` says why one that did not fill ended.
+
+    One with `legs`, sorted by symbol, trades all of them or none; its symbol is the trade's group, its quantity in units.
+    `positions` are those it reduces, one for each leg."""
 
     number: int
     purpose: int
@@ -49,10 +59,16 @@ class Order:
     day: bool = True
     level: int | None = None
     signal: Signal | None = None
-    position: Any = None
+    positions: tuple[Any, ...] = ()
+    legs: tuple[Leg, ...] = ()
     factor: Fraction = Fraction(1)
     status: str = WORKING
     reason: str = ""
+    # What it trades: its legs, or the one that it is.
+    trades: tuple[Leg, ...] = field(init=False)
+
+    def __post_init__(self):
+        self.trades = self.legs or (Leg(self.symbol, self.side),)
 
     @property
     def reducing(self) -> bool:
@@ -62,9 +78,13 @@ class Order:
     def group(self) -> str:
         return self.signal.group
 
-    @property
-    def multiplier(self) -> int:
-        return multiplier_of(self.symbol)
+    def position_in(self, symbol: str) -> Any:
+        """The one of `positions` that is held in `symbol`."""
+        return next(position for position in self.positions if position.symbol == symbol)
+
+    def signed(self) -> list[tuple[str, int]]:
+        """Signed shares or contracts by symbol."""
+        return [(leg.symbol, leg.side.sign * leg.ratio * self.quantity) for leg in self.trades]
 
     def price_on(self, bar: tuple[float, float, float], rule) -> float | None:
         """What it trades at on a bar before costs, by a rule of `market.execution`; None where it does not."""
@@ -73,9 +93,11 @@ class Order:
 
 
 class Execution(NamedTuple):
-    """A fill; `price` in millionths of a dollar a unit, `amount` and `commission` in cents."""
+    """A fill of one leg; `price` in millionths of a dollar a unit, `amount` and `commission` in cents."""
 
     order: Order
+    symbol: str
+    side: Side
     quantity: int
     price: int
     amount: int

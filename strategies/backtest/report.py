@@ -121,9 +121,9 @@ def fill_array(fills: Sequence[tuple[int, Execution]], symbols: Sequence[str], g
     rows = [
         (
             t - first,
-            symbol_of[done.order.symbol],
+            symbol_of[done.symbol],
             group_of[done.order.group],
-            done.order.side.sign,
+            done.side.sign,
             done.order.purpose,
             done.quantity,
             done.price,

@@ -21,8 +21,8 @@ from strategies.backtest.amounts import MICROS, money_in_cents, price_in_micros
 from strategies.backtest.book import Book, Position
 from strategies.backtest.broker import Broker
 from strategies.backtest.entries import Desk, Entry
-from strategies.backtest.orders import CANCELLED, ENTRY, EXPIRED, FILLED, REJECTED, WORKING, Execution, Signal
-from strategies.backtest.protection import leave, protect, working
+from strategies.backtest.orders import CANCELLED, ENTRY, EXPIRED, FILLED, REJECTED, WORKING, Execution, Leg, Signal
+from strategies.backtest.protection import exits_of, leave, protect, working
 from strategies.backtest.settings import BacktestSettings
 from strategies.backtest.tape import tape_of
 from strategies.base import Draft, Holding, Strategy, StrategyParams
@@ -31,6 +31,7 @@ from strategies.exits import reductions
 from strategies.features import features
 from strategies.panel_facts import panel_facts
 from strategies.readiness import check_one_per_trade, missing
+from strategies.units import in_units, legs_together
 
 # Told the column, what was held, and the drafts.
 Watch = Callable[[int, tuple[Holding, ...], list[Draft]], None]
@@ -102,7 +103,7 @@ class Simulation:
         self.record.fills += [(t, done) for done in fills]
 
     def _conclude(self) -> None:
-        """Legs of an entry belong together: where one came to nothing the signal failed, and what was filled is closed."""
+        """Orders of an entry belong together: where one came to nothing the signal failed, and what was filled is closed."""
         for signal in self.executing:
             dead = [order for order in signal.orders if order.status in DEAD]
             if dead:
@@ -125,6 +126,7 @@ class Simulation:
         values = [position.value for position in self.book.open.values()]
         equity = self.broker.cash + sum(values)
         self.book.snapshot(equity)
+        self.desk.closed(self.book)
         self.record.equity.append(equity)
         self.record.cash.append(self.broker.cash)
         self.record.gross.append(sum(map(abs, values)))
@@ -196,32 +198,36 @@ class Simulation:
             for order in (position.stop_order, position.target_order, position.reduce_order):
                 if working(order):
                     self.broker.cancel(order)
-            if not working(position.exit_order):
-                leave(t, position, self.broker)
+        for leaving in exits_of([position for position in positions if not working(position.exit_order)]):
+            leave(t, leaving, self.broker)
 
     def _reduce(self, t: int, positions: list[Position], portion: float) -> None:
         """A part of each position, which stays open; its stop and target follow once the orders are filled."""
         if any(working(order) for position in positions for order in (position.exit_order, position.reduce_order)):
             return
         parts = reductions({position.symbol: position.quantity for position in positions}, portion)
-        for position in positions if parts else ():
-            leave(t, position, self.broker, parts[position.symbol])
+        for leaving in exits_of(positions) if parts else ():
+            leave(t, leaving, self.broker, parts)
 
     def _enter(self, t: int, entry: Entry) -> None:
-        """A market order for the next open for each leg, the options that are sold last."""
+        """Market orders for the next open: one for the options of a structure, one for each other leg."""
         signal = entry.signal(t)
+        together = legs_together(signal.quantities)
         for symbol, quantity in signal.quantities.items():
-            order = self.broker.place(
-                t,
-                purpose=ENTRY,
-                symbol=symbol,
-                side=Side.BUY if quantity > 0 else Side.SELL,
-                type=OrderType.MARKET,
-                quantity=abs(quantity),
-                signal=signal,
-            )
-            signal.orders.append(order)
+            if symbol not in together:
+                self._order(t, signal, symbol=symbol, side=_side(quantity), quantity=abs(quantity))
+        if together:
+            units, ratios = in_units({symbol: signal.quantities[symbol] for symbol in together})
+            legs = tuple(Leg(symbol, _side(ratio), abs(ratio)) for symbol, ratio in ratios.items())
+            self._order(t, signal, symbol=signal.group, side=Side.BUY, quantity=units, legs=legs)
         self.executing.append(signal)
+
+    def _order(self, t: int, signal: Signal, **fields) -> None:
+        signal.orders.append(self.broker.place(t, purpose=ENTRY, type=OrderType.MARKET, signal=signal, **fields))
+
+
+def _side(quantity: int) -> Side:
+    return Side.BUY if quantity > 0 else Side.SELL
 
 
 def kind_of(reason: str) -> str:

@@ -3,7 +3,7 @@
 from trading.models.accounting import CashEntry, EquitySnapshot, Position, TradeJournal
 from trading.models.control import Arming, Reconciliation, SenderBoot, SymbolHalt
 from trading.models.hedging import HedgePolicy, HedgeRecord
-from trading.models.intents import AlertFiring, PriceAlert, TradingPlan
+from trading.models.intents import AlertFiring, PriceAlert, TradingPlan, WatchedBar
 from trading.models.orders import Fill, Order, OrderEvent
 from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
 
@@ -30,4 +30,5 @@ __all__ = [
     "SymbolHalt",
     "TradeJournal",
     "TradingPlan",
+    "WatchedBar",
 ]

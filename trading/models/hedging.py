@@ -32,6 +32,12 @@ class HedgePolicy(models.Model):
     band = RatioField(_("band"), default=Decimal("0.05"), help_text=_("Of equity, for a beta hedge."))
     risk_aversion = RatioField(_("risk aversion"), default=Decimal("1"), help_text=_("For the band of a delta hedge."))
     review_sessions = models.PositiveIntegerField(_("judged over, in sessions"), default=63)
+    since = models.DateField(
+        _("hedges since"),
+        null=True,
+        blank=True,
+        help_text=_("The session of its first look since it was switched on: what it is judged from."),
+    )
     created_at = models.DateTimeField(_("created"), default=clock.now)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -51,12 +57,15 @@ class HedgeRecord(models.Model):
     id = models.BigAutoField(primary_key=True)
     policy = models.ForeignKey(HedgePolicy, models.CASCADE, related_name="records", verbose_name=_("policy"))
     session = models.DateField(_("session"))
-    exposure = MoneyField(_("exposure before"), help_text=_("Dollars of beta or delta, the hedge included."))
-    wanted = MoneyField(_("exposure wanted"))
-    band = MoneyField(_("band"))
+    exposure = MoneyField(
+        _("exposure before"), null=True, blank=True, help_text=_("Dollars of beta or delta, the hedge included; empty where undefined.")
+    )
+    wanted = MoneyField(_("exposure wanted"), null=True, blank=True)
+    band = MoneyField(_("band"), null=True, blank=True, help_text=_("Dollars on either side of what is wanted."))
     quantity = QuantityField(_("hedge traded"), default=0, help_text=_("Signed shares; 0 within the band."))
     order = models.ForeignKey("trading.Order", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("order"))
     hedge_pnl = MoneyField(_("P&L of the hedge that day"), default=0)
+    total_pnl = MoneyField(_("P&L of the hedge so far"), default=0, help_text=_("Commissions and borrowing included."))
     hedge_cost = MoneyField(_("cost of the hedge that day"), default=0)
     account_pnl = MoneyField(_("P&L of the account that day"), default=0)
     variance_removed = RatioField(_("variance removed"), null=True, blank=True, help_text=_("Over the review; negative where it added."))

@@ -17,6 +17,14 @@ class TradingPlan(models.Model):
         EXPIRED = "EXPIRED", _("Expired")
         CANCELLED = "CANCELLED", _("Cancelled")
 
+    class Kind(models.TextChoices):
+        """How the price has to come to the entry. PULLBACK: to it or to a better one; BREAKOUT: through it, with the direction
+        of the order; MARKET: as it is."""
+
+        PULLBACK = "PULLBACK", _("Pullback")
+        BREAKOUT = "BREAKOUT", _("Breakout")
+        MARKET = "MARKET", _("Market")
+
     account = models.ForeignKey(Account, models.CASCADE, related_name="plans", verbose_name=_("account"))
     symbol = models.CharField(_("symbol"), max_length=32)
     direction = models.CharField(_("direction"), max_length=8, choices=choices(Direction, DIRECTION_LABELS))
@@ -25,7 +33,13 @@ class TradingPlan(models.Model):
     stop_loss = PriceField(_("stop"), null=True, blank=True)
     take_profit = PriceField(_("target"), null=True, blank=True)
     quantity = QuantityField(_("quantity"), null=True, blank=True)
-    plan_type = models.CharField(_("type"), max_length=16, blank=True)
+    plan_type = models.CharField(
+        _("type"),
+        max_length=16,
+        choices=Kind.choices,
+        blank=True,
+        help_text=_("Pullback: a limit at the entry. Breakout: once the price passes it. Empty: a pullback where there is an entry."),
+    )
     created_source = models.CharField(_("source"), max_length=32, blank=True)
     reasoning = models.TextField(_("reasoning"), blank=True)
     auto_execute = models.BooleanField(_("execute by itself"), default=False)
@@ -34,12 +48,15 @@ class TradingPlan(models.Model):
     executed_at = models.DateTimeField(_("executed"), null=True, blank=True)
     is_deleted = models.BooleanField(_("deleted"), default=False)
     created_at = models.DateTimeField(_("created"), default=clock.now)
-    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    updated_at = models.DateTimeField(_("updated"), default=clock.now)
 
     class Meta:
         db_table = "trading_plans"
         ordering = ["-id"]
-        indexes = [models.Index(fields=["account", "status"], name="idx_plan_account_status")]
+        indexes = [
+            models.Index(fields=["account", "status"], name="idx_plan_account_status"),
+            models.Index(fields=["status", "expired_at"], name="idx_plan_status_expiry"),
+        ]
         verbose_name, verbose_name_plural = _("trading plan"), _("trading plans")
 
     def __str__(self):
@@ -61,7 +78,7 @@ class PriceAlert(models.Model):
     account = models.ForeignKey(Account, models.CASCADE, related_name="alerts", verbose_name=_("account"))
     symbol = models.CharField(_("symbol"), max_length=32)
     alert_type = models.CharField(_("type"), max_length=16, choices=Kind.choices)
-    threshold_value = PriceField(_("threshold"))
+    threshold_value = PriceField(_("threshold"), help_text=_("A price; of a change in per cent: 5 for a rise, -5 for a fall."))
     is_active = models.BooleanField(_("active"), default=True)
     reference_price = PriceField(
         _("reference"), null=True, blank=True, help_text=_("What a change in per cent is measured from; empty: the last close.")
@@ -70,6 +87,16 @@ class PriceAlert(models.Model):
     trigger_count = models.PositiveIntegerField(_("times triggered"), default=0)
     action_type = models.CharField(_("action"), max_length=16, choices=Action.choices, default=Action.NOTIFY_ONLY)
     action_params = models.JSONField(_("action's parameters"), default=dict, blank=True)
+    is_beyond = models.BooleanField(
+        _("price beyond"),
+        null=True,
+        editable=False,
+        help_text=_("The side of the threshold last recorded; it fires on coming from the other."),
+    )
+    watched_since = models.DateTimeField(
+        _("watched since"), default=clock.now, help_text=_("Earlier prices do not fire it: it was made, changed or switched on then.")
+    )
+    is_deleted = models.BooleanField(_("deleted"), default=False)
     created_at = models.DateTimeField(_("created"), default=clock.now)
 
     class Meta:
@@ -111,3 +138,19 @@ class AlertFiring(models.Model):
 
     def __str__(self):
         return f"{self.alert_id} #{self.crossing}"
+
+
+class WatchedBar(models.Model):
+    """The last bar of a symbol that became ticks for plans and alerts. `close` is raw; a change in per cent counts from it."""
+
+    symbol = models.CharField(_("symbol"), max_length=32, primary_key=True)
+    session = models.DateField(_("session"))
+    close = PriceField(_("close"))
+
+    class Meta:
+        db_table = "watched_bars"
+        ordering = ["symbol"]
+        verbose_name, verbose_name_plural = _("watched bar"), _("watched bars")
+
+    def __str__(self):
+        return f"{self.symbol} {self.session}"

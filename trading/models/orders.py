@@ -48,9 +48,10 @@ class Order(models.Model):
     """One order to the broker: one leg of a signal, or several legs that trade as one. Its mode and its content never change
     (but a price or a quantity by `order_modify`); its status moves by table.
 
-    `legs` of an order that trades several symbols as one: [{symbol, side, ratio}], ratio the contracts in one unit; its
-    quantity is in units, its symbol the name of the trade, its limit the net price of a unit: positive is paid, negative is
-    received. Otherwise it is empty.
+    `legs` of an order that trades several symbols as one, sorted by symbol: [{symbol, side, ratio, decision}], ratio the
+    contracts in one unit, decision its decision price as text. Its side is BUY, for a unit of the legs is bought; its quantity
+    is in units, of which all legs are filled; its symbol is the name of the trade, its limit the net price of a unit: positive
+    is paid, negative is received. It has no position: each of its fills names its own. Otherwise `legs` is empty.
 
     What needs a second confirmation waits as an INTENT with `awaits` saying why, until somebody confirms it.
     """
@@ -99,11 +100,15 @@ class Order(models.Model):
     average_fill_price = PriceField(_("average price"), null=True, blank=True)
     commission = MoneyField(_("commission"), default=0)
     cancel_requested = models.BooleanField(_("cancel requested"), default=False)
+    wanted = models.JSONField(
+        _("change requested"), default=dict, blank=True, help_text=_("{quantity, limit_price, stop_price} that the broker is asked for.")
+    )
     awaits = models.CharField(_("waits for a confirmation"), max_length=255, blank=True, help_text=_("Why; empty where it needs none."))
     confirmed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("confirmed by")
     )
 
+    sent_at = models.DateTimeField(_("last sent"), null=True, blank=True)
     lease_owner = models.CharField(_("sender"), max_length=64, blank=True)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     fence = models.PositiveIntegerField(_("fence"), default=0, help_text=_("How many times the order was claimed for sending."))
@@ -121,6 +126,7 @@ class Order(models.Model):
             models.Index(fields=["account", "session"], name="idx_order_account_session"),
             models.Index(fields=["status", "lease_until"], name="idx_order_status_lease"),
             models.Index(fields=["account", "broker_order_id"], name="idx_order_account_broker"),
+            models.Index(fields=["account", "sent_at"], name="idx_order_account_sent"),
         ]
         verbose_name, verbose_name_plural = _("order"), _("orders")
 
@@ -156,6 +162,15 @@ class Fill(models.Model):
     id = models.BigAutoField(primary_key=True)
     account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="fills", verbose_name=_("account"))
     order = models.ForeignKey(Order, models.PROTECT, related_name="fills", verbose_name=_("order"))
+    position = models.ForeignKey(
+        "trading.Position",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="leg_fills",
+        verbose_name=_("position"),
+        help_text=_("Of an order of several legs; else its order's."),
+    )
     fill_id = models.CharField(_("fill id"), max_length=80)
     session = models.DateField(_("session"))
     symbol = models.CharField(_("symbol"), max_length=32)
