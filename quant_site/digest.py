@@ -17,7 +17,7 @@ from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Findin
 from quant_site.core.models import Account, LoopStage
 from signals_app.models import SignalOutcome, TradingSignal
 from strategies.models import ParameterVersion, StrategyRun
-from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position, TradeJournal
+from trading.models import CashEntry, EquitySnapshot, Fill, HedgeRecord, Order, Position, TradeJournal
 
 SIGNAL = ("session", "strategy__key", "symbol", "direction")
 
@@ -95,6 +95,13 @@ def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
         rows(
             DailyPerformance, "scope", "session", "pnl", "cumulative_pnl", "daily_return", "closed_trades", "win_rate", "profit_factor",
             "average_holding", "sharpe_ratio", "max_drawdown_pct", "exposure", "signals", "rejected", "undefined",
+        ),
+    )  # fmt: skip
+    yield (
+        "hedge",
+        rows(
+            HedgeRecord, "session", "policy__kind", "policy__symbol", "exposure", "wanted", "band", "quantity", "hedge_pnl", "hedge_cost",
+            "account_pnl", "variance_removed", "detail", policy__account=account,
         ),
     )  # fmt: skip
     yield "extreme", rows(ExtremeSignal, *(f"signal__{name}" for name in SIGNAL), "kind", "realized_pnl", "r_multiple")

@@ -22,7 +22,14 @@ INLINE_ONLY = {"core.accountmember"}
 TABLES = [model for label in OURS for model in apps.get_app_config(label).get_models() if model._meta.label_lower not in INLINE_ONLY]
 REGISTERED = list(admin.site._registry)
 RECORDS = [model for model, page in admin.site._registry.items() if isinstance(page, RecordAdmin)]
-EDITABLE = {"core.account", "strategies.strategy", "trading.tradejournal", "trading.tradingplan", "trading.pricealert"}
+EDITABLE = {
+    "core.account",
+    "strategies.strategy",
+    "trading.tradejournal",
+    "trading.tradingplan",
+    "trading.pricealert",
+    "trading.hedgepolicy",
+}
 
 
 def name_of(model) -> str:

@@ -14,7 +14,7 @@ from trading.alert_engine import AlertEngine
 from trading.alert_firings import Move, moves_record
 from trading.alerts import alert_create, alert_delete, alert_update, watched_terms
 from trading.models import AlertFiring, Order, PriceAlert, TradingPlan, WatchedBar
-from trading.price_sources import QuotePush
+from trading.price_sources import QuotePush, Ticks
 
 pytestmark = pytest.mark.django_db
 START = 29  # the bar that is the last one when a test begins
@@ -143,12 +143,12 @@ def test_without_a_reference_a_change_counts_from_the_close_before_and_anew_with
     alert, engine = desk.alert("PERCENT_CHANGE", 5), desk.engine()
     desk.session(101.0, 105.0, 100.0, 105.0)  # +5 % on 100
     engine.step()
-    desk.session(106.0, 110.0, 105.0, 106.0)  # less than +5 % on 105
     engine = desk.engine()
+    desk.session(110.25, 112.0, 110.25, 112.0)  # opens +5 % on 105
     engine.step()
-    desk.session(111.3, 112.0, 111.3, 111.5)  # opens +5 % on 106
+    desk.session(113.0, 116.0, 110.0, 112.0)  # never +5 % on 112
     engine.step()
-    assert [price for _, price, _ in firings(alert)] == ["105", "111.3"]
+    assert [price for _, price, _ in firings(alert)] == ["105", "110.25"]
 
 
 def test_a_split_is_no_fall(desk):
@@ -178,6 +178,15 @@ def test_the_second_engine_goes_on_where_the_first_one_died(desk):
     other.step()
     desk.session(*UP)
     assert other.step() == 1
+    assert [crossing for crossing, *_ in firings(alert)] == [1, 2]
+
+
+def test_an_engine_that_takes_over_knows_what_the_other_one_armed(desk):
+    alert, dying, other = desk.alert(), desk.engine(), desk.engine()
+    for bar, engines in ((UP, (dying, other)), (DOWN, (dying,)), (STAYS, (other,))):
+        desk.session(*bar)
+        for engine in engines:
+            engine.step()
     assert [crossing for crossing, *_ in firings(alert)] == [1, 2]
 
 
@@ -256,6 +265,19 @@ def test_a_move_is_recorded_by_one_of_two_that_saw_it(desk):
     moves_record(moves=[again])
     assert moves_record(moves=[move]).fired == 0  # late: the alert is armed again, for its second crossing
     assert len(firings(alert)) == 1
+
+
+def test_an_engine_that_was_late_goes_on_from_what_the_other_one_recorded(desk):
+    alert = desk.alert(account=desk.live)
+    quick, late = desk.engine(), desk.engine()
+    desk.quote(106)
+    seen = desk.quotes._pushed[0]
+    desk.quote(104)
+    quick.step()  # fired, and armed again
+    assert late._take("tiger", Ticks([seen])) == 0  # it had taken the price before it could know
+    desk.quote(107)
+    assert late.step() == 1
+    assert [crossing for crossing, *_ in firings(alert)] == [1, 2]
 
 
 def test_an_account_whose_broker_is_away_is_watched_when_it_comes_back(desk, monkeypatch):
@@ -342,6 +364,12 @@ def test_what_was_recorded_and_not_done_is_done_by_the_next_engine_once(desk, mo
     for _ in range(2):
         desk.engine().step()
     assert (firings(alert), Order.objects.count()) == ([(1, "108", "ORDERED")], 1)
+
+
+def test_what_a_firing_is_for_is_done_by_one_of_two(desk):
+    _, firing = fire(desk, "CREATE_PLAN", TRADE)
+    assert alert_firings.firing_act(firing_id=firing.pk) is None
+    assert TradingPlan.objects.count() == 1
 
 
 def test_an_action_that_comes_too_late_is_refused(desk, monkeypatch):

@@ -4,7 +4,7 @@ import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.harness.live_machine import LiveAccount
@@ -19,8 +19,15 @@ def real_trading(settings):
 
 
 def shape(examples: int, *, length: int = LENGTH, **more):
-    checks = list(HealthCheck)
-    return settings(max_examples=examples, stateful_step_count=length, deadline=None, suppress_health_check=checks, database=None, **more)
+    return settings(
+        max_examples=examples,
+        stateful_step_count=length,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=[Phase.generate] if os.environ.get("CRASH_RAW") else [Phase.generate, Phase.shrink],
+        **more,
+    )
 
 
 def test_no_accident_doubles_loses_or_invents_anything():

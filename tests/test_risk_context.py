@@ -144,7 +144,7 @@ def test_many_open_orders_take_no_more_statements_than_few(world, panel):
     few = statements()
     for number in range(60):
         world.order("AAA", "BUY", 10, signal=signals[number % 3], leg=number + 1, status="READY")
-    assert statements() == few <= 11
+    assert statements() == few <= 12
 
 
 def test_what_no_limit_asks_for_is_never_computed(world, panel, monkeypatch):

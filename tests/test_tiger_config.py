@@ -1,5 +1,6 @@
 """Tiger's credentials come from the environment alone, and the SDK is told to read and call nothing else."""
 
+import os
 import ssl
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.test import override_settings
+from tigeropen.common.util import web_utils
 
 from quant_site.core.errors import Unavailable
 from quant_site.core.models import Account
@@ -112,6 +114,16 @@ def test_a_key_that_is_none_is_refused_before_anything_is_made():
 
 def test_importing_the_adapters_leaves_tls_as_it_is():
     assert ssl.SSLContext.wrap_socket.__module__ == "ssl"
+
+
+def test_a_forked_child_shares_no_connection_with_its_parent():
+    config._clients(read()[0])
+    pool = web_utils.http_pool
+    pid = os.fork()
+    if not pid:
+        os._exit(0 if web_utils.http_pool is not pool and config._clients.cache_info().currsize == 0 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert web_utils.http_pool is pool
 
 
 # --- which broker an account gets

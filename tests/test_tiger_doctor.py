@@ -1,6 +1,7 @@
 """The doctor says whether Tiger is used, whether it answers, and what is missing."""
 
 import io
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -23,10 +24,8 @@ def tiger(tmp_path):
 def lines() -> dict[str, str]:
     """What the doctor says of Tiger, by line, with the remedy."""
     out = io.StringIO()
-    try:
+    with suppress(CommandError):
         call_command("doctor", stdout=out, no_color=True)
-    except CommandError:
-        pass
     text = out.getvalue()
     found = {}
     for name in ("tiger", "tiger quotes"):

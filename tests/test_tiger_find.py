@@ -141,6 +141,7 @@ def test_an_order_that_is_another_of_ours_is_not_taken_twice(tiger, broker):
         {"quantity": Decimal(11)},
         {"side": "SELL"},
         {"limit_price": Decimal("100.01")},
+        {"limit_price": Decimal("99.99")},
         {"symbol": "MSFT"},
         {"order_type": "MKT", "limit_price": None},
         {"symbol": "AAPL260320C00227500"},
@@ -154,6 +155,17 @@ def test_only_an_order_with_our_content_is_ours(tiger, broker, other):
     identity = other_program(broker, **other)
     found = find(broker, order).found
     assert found is None if other else found.broker_order_id == identity
+
+
+def test_a_price_that_was_put_on_a_tick_is_still_ours_while_ticks_cannot_be_asked_for(tiger, broker):
+    by_content(tiger)
+    tiger.contract("AAPL", tick_sizes=[{"begin": "0", "end": "Infinity", "type": "CLOSED_OPEN", "tickSize": 0.005}])
+    order = lost(tiger, broker, limit_price=Decimal("99.997"))
+    (book,) = tiger.journal.orders()
+    assert book.limit_price == Decimal("99.995")
+    tiger.fault("contract", "http", status=500, times=None)
+    broker.desk._ticks.clear()
+    assert find(broker, order).found.broker_order_id == str(book.id)
 
 
 def test_an_order_of_another_time_is_not_ours(tiger, broker):

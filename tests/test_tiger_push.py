@@ -2,7 +2,6 @@
 
 import ssl
 import threading
-import time
 from decimal import Decimal
 
 import pytest
@@ -87,7 +86,7 @@ def test_quotes_ring_for_what_was_asked_for_also_later(tiger, ear, listen):
 
 def test_after_a_break_it_is_back_with_all_subscriptions_and_says_so(tiger, ear, listen):
     push = listen(symbols=["AAPL"])
-    assert len(ear.heard(Kind.RESYNC)) == 1
+    tiger.wait(lambda: len(ear.heard(Kind.RESYNC)) == 1)
     tiger.push_disconnect()
     tiger.wait(lambda: len(ear.heard(Kind.RESYNC)) == 2 and push.connected)
     order = sent(TigerBroker())
@@ -118,8 +117,7 @@ def test_thrown_out_it_stays_out_and_tells_somebody(tiger, ear, listen):
     tiger.push_kick()
     tiger.wait(lambda: not push.running)
     assert ear.alerts == ["PUSH_KICKED"]
-    time.sleep(0.3)
-    assert tiger.state()["push"] == []
+    tiger.wait(lambda: tiger.state()["push"] == [])
 
 
 def test_a_second_listener_throws_the_first_out(tiger, ear, listen):
@@ -137,11 +135,10 @@ def test_what_is_lost_because_nobody_listens_is_made_good_by_one_look_at_everyth
         gate.wait(10)
         ear.events.append(event)
 
-    listen(on_event=slow, capacity=3)
-    broker = TigerBroker()
-    orders = [sent(broker) for _ in range(8)]
-    tiger.wait(lambda: len(orders) == 8)
-    time.sleep(0.3)
+    push, broker = listen(on_event=slow, capacity=3), TigerBroker()
+    for _ in range(8):
+        sent(broker)
+    tiger.wait(push._lost.is_set)
     gate.set()
     tiger.wait(lambda: len(ear.heard(Kind.RESYNC)) >= 2)
     assert len(ear.heard(Kind.ORDER)) < 8

@@ -267,7 +267,7 @@ class AlertEngine:
         recorded = moves_record(moves=moves, marks=part.marks)
         self._marks |= {symbol: (mark.session, mark.close) for symbol, mark in part.marks.items()}
         self._marks_read(recorded.stale_symbols)
-        pass
+        self._alerts_reload(recorded.stale_alerts)
         return went + recorded.fired
 
     def _move(self, pk: int, crossing: Crossing, at: datetime) -> Move:

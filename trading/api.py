@@ -11,7 +11,7 @@ from quant_site.core.fields import choices
 from quant_site.core.types import Side
 from quant_site.core.views import AccountRowsView, row_get
 from trading.models import Fill, Order, OrderEvent, Position, TradeJournal
-from trading.models.orders import STATUS_LABELS
+from trading.models.orders import SIDE_LABELS, STATUS_LABELS
 from trading.selectors import orders_in
 from trading.states import OrderStatus
 from trading.vocabulary import Purpose
@@ -23,7 +23,7 @@ STATUS_CHOICES = choices(OrderStatus, STATUS_LABELS)
 
 class OrderLegSerializer(serializers.Serializer):
     symbol = serializers.CharField()
-    side = serializers.ChoiceField(choices=[side.value for side in Side])
+    side = serializers.ChoiceField(choices=choices(Side, SIDE_LABELS))
     ratio = serializers.IntegerField(help_text="Contracts in one unit of the order.")
     decision = serializers.DecimalField(max_digits=20, decimal_places=6, allow_null=True, help_text="The price the decision was made on.")
 

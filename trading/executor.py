@@ -47,13 +47,17 @@ class OrderExecutor:
         self.panel = panel or getattr(broker, "panel", None)
 
     def execute_signal_batch(self, signals: Sequence[TradingSignal]) -> dict:
-        """Send the orders of the VALIDATED ones of `signals`, closes first; also finishes what an earlier call began."""
-        orders_recover(self.account, self.broker, session=self.session)
+        """Send the orders of the VALIDATED ones of `signals`, closes first; also finishes what an earlier call began.
+
+        At a broker on the live clock they are only written: the account's rounds send them, in regular hours.
+        """
+        if self.broker.simulated:
+            orders_recover(self.account, self.broker, session=self.session)
         prefetch_related_objects(signals, "strategy")
         ordered = [signal for signal in in_execution_order(signals) if signal.signal_status == SignalStatus.VALIDATED]
         for signal in ordered:
             self._execute_single_signal(signal)
-        sent = orders_send_ready(self.account, self.broker) if ordered else []
+        sent = orders_send_ready(self.account, self.broker) if ordered and self.broker.simulated else []
         return {"signals": len(ordered), "orders": len(sent), **(self.monitor_order_status() if signals else {})}
 
     def monitor_order_status(self) -> dict:

@@ -186,7 +186,7 @@ class AutoHedgeEngine:
     def _ticket(self, policy: HedgePolicy, session: date, shares: int, held: Row | None) -> Ticket:
         """A market order for the next open. One that would turn the hedge round closes it first: the broker nets a symbol, and
         the rest follows at the next look."""
-        reducing = held is not None and held.quantity * shares < 0
+        reducing = False
         count = min(abs(shares), abs(int(held.quantity))) if reducing else abs(shares)
         purpose = Purpose.ENTRY
         if reducing:

@@ -17,10 +17,11 @@ from quant_site.core.types import money
 from quant_site.market.options.contracts import multiplier_of
 from quant_site.market.sessions import last_completed_session, trading_session
 from trading.brokers.base import Broker
+from trading.equity import account_state
 from trading.executor import OrderExecutor
 from trading.guards import losses_guard
 from trading.ledger import session_book
-from trading.models import EquitySnapshot, Order, Position, Reconciliation, SenderBoot
+from trading.models import Order, Position, Reconciliation, SenderBoot
 from trading.orders import orders_resolve, orders_send_ready, orders_sync
 from trading.protection import position_exit, positions_protect
 from trading.reconciliation import account_reconcile
@@ -44,7 +45,7 @@ def live_round(account: Account, broker: Broker) -> str:
     if kind is not None:
         row = account_reconcile(account=account, broker=broker, kind=kind, settle=settle)
         positions_value(account=account, prices=_quoted(account, broker))
-        equity_watch(account, broker)
+        equity_watch(account, broker, session)
         compared = "agrees" if row.agrees else f"{len(row.differences)} differences"
     else:
         settle()
@@ -98,16 +99,16 @@ def reconcile_due(account: Account) -> str | None:
     return Kind.PERIODIC if clock.now() - last[0][1] >= RECONCILE_EVERY else None
 
 
-def equity_watch(account: Account, broker: Broker) -> None:
+def equity_watch(account: Account, broker: Broker, session: date) -> None:
     """Hold what the account is worth now against its last close and its highest value; a breach lets it only reduce."""
-    worth = broker.equity(account.pk)
-    names = ("total_equity", "unit_value", "peak_unit_value")
-    last = rows_read(EquitySnapshot, names, "account_id = %s ORDER BY snapshot_date DESC LIMIT 1", account.pk)
-    if worth is None or not last:
+    worth, state = broker.equity(account.pk), account_state(account=account, session=session)
+    last = state.previous
+    if worth is None or last is None:
         return
-    equity, unit, peak = last[0]
-    now_unit = None if unit is None or not equity else unit * worth / equity
-    losses_guard(account=account, equity_now=worth, equity_before=equity, drawdown=drawdown_of(now_unit, peak))
+    base = last.total_equity + state.net_flow
+    unit = last.unit_value * worth / base if last.unit_value and base > 0 else None
+    depth = drawdown_of(unit, last.peak_unit_value)
+    losses_guard(account=account, equity_now=worth, equity_before=last.total_equity, net_flow=state.net_flow, drawdown=depth)
 
 
 def drawdown_of(unit: Decimal | None, peak: Decimal | None) -> Decimal | None:

@@ -28,14 +28,23 @@ def session_trade(*, account: Account, broker: Broker, session: date, book: Book
     The caller holds the account's loop lock. Doing it again changes nothing. Answers counts of fills, of protective
     orders and of concluded signals.
     """
+    if not broker.simulated:
+        return _ask(account, broker, session, book)
     orders_recover(account, broker, session=session)
-    news, fills = _simulate(account, broker, session, book) if broker.simulated else (True, [])
+    news, fills = _simulate(account, broker, session, book)
     if news:
         fills = orders_sync(account, broker, session)
         book(broker.activities(account.pk, session), fills)
     # First what became of the signals: the rest of a trade that came about in part is closed at the next open.
     concluded = OrderExecutor(account, broker, session).monitor_order_status()
     return {"fills": len(fills), **concluded, **positions_protect(account=account, session=session, broker=broker)}
+
+
+def _ask(account: Account, broker: Broker, session: date, book: Book) -> dict:
+    """Take in what a real broker did. Nothing is sent here: that is for the account's rounds, which know whether it may."""
+    fills = orders_sync(account, broker, session)
+    book(broker.activities(account.pk, session), fills)
+    return {"fills": len(fills), **OrderExecutor(account, broker, session).monitor_order_status()}
 
 
 def _simulate(account: Account, broker: Broker, session: date, book: Book) -> tuple[bool, list[Fill]]:

@@ -146,14 +146,14 @@ def order_cancel_request(*, order: Order, actor, reason: str = "", ip_address: s
     return order_note(order, "CANCEL_REQUESTED", {"why": reason}, cancel_requested=True)
 
 
-def order_modify(order: Order, broker: Broker) -> Order:
-    """Ask the broker for the change that is wanted of a working order, and answer the order as it stands then.
+def order_modify(order: Order, broker: Broker) -> str | None:
+    """Ask the broker for the change that is wanted of a working order; answers why it was refused, None where it was not.
 
     A cancel that was asked for wins, and so does a fill. A change that would open more than the limits allow is not asked for.
     """
     _outside_transaction()
     if order.status not in WORKING or order.cancel_requested or not order.wanted:
-        return order
+        return None
     wanted = wanted_values(order)
     refused = change_refused(order, wanted, broker, look_outside(order, broker) if order.purpose not in REDUCING else Outside())
     if refused is None:
@@ -162,10 +162,12 @@ def order_modify(order: Order, broker: Broker) -> Order:
         except BrokerRefused as error:
             refused = f"{error.code}: {error.message}"
     if refused is not None:
-        return order_note(order, "CHANGE_REFUSED", {"wanted": order.wanted, "why": refused}, wanted={})
+        order_note(order, "CHANGE_REFUSED", {"wanted": order.wanted, "why": refused}, wanted={})
+        return refused
     order_note(order, "CHANGE_SENT", {"wanted": order.wanted}, wanted={})
     evidence_apply(order.account_id, broker.orders(order.account_id, [order.client_order_id]), [])
-    return order_refresh(order)
+    order_refresh(order)
+    return None
 
 
 def orders_sync(account: Account, broker: Broker, session: date) -> list[Fill]:

@@ -5,7 +5,9 @@ target at its prices over exactly its quantity. What differs is cancelled and ma
 running this again, also after a crash at any point, changes nothing. The options of a structure end together.
 """
 
+import logging
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -14,11 +16,13 @@ from typing import NamedTuple
 
 from django.db import transaction
 
+from quant_site.core.errors import QuantError
 from quant_site.core.models import Account
 from quant_site.core.rows import objects_follow, objects_read, places, rows_read
 from quant_site.market.options.contracts import parse_contract
 from signals_app.models import TradingSignal
 from signals_app.states import SignalStatus
+from strategies.risk.orders import share_tick
 from trading.brokers.base import Broker
 from trading.exits import (
     REDUCING_OPEN,
@@ -33,10 +37,12 @@ from trading.exits import (
     structure_exits_open,
 )
 from trading.models import Order, Position
-from trading.orders import order_cancel, order_create, order_send
-from trading.states import OPEN, UNSENT, OrderStatus
+from trading.order_rows import order_note
+from trading.orders import order_cancel, order_create, order_modify, order_send
+from trading.states import OPEN, UNSENT, WORKING, OrderStatus
 from trading.vocabulary import PROTECTIVE, REDUCING, OrderType, Purpose, TimeInForce
 
+logger = logging.getLogger(__name__)
 # Signals that came to nothing, and of which something is held.
 BROKEN_TRADES = (
     "account_id = %s AND signal_status IN ('FAILED', 'CANCELLED', 'EXPIRED')"
@@ -113,8 +119,11 @@ class Exiting(NamedTuple):
 
 @dataclass
 class Plan:
-    """Orders to cancel, and (positions, purpose) to make once that is done."""
+    """Orders to cancel, and (positions, purpose) to make once that is done. `live`: orders at a broker on the live clock are
+    changed instead, so that a position is covered all the while: {order: (quantity, level)}."""
 
+    live: bool = False
+    change: dict[int, tuple[Decimal, Decimal]] = field(default_factory=dict)
     cancel: list[int] = field(default_factory=list)
     make: list[tuple[tuple[int, ...], Purpose]] = field(default_factory=list)
 
@@ -124,23 +133,46 @@ def positions_protect(*, account: Account, session: date, broker: Broker) -> dic
 
     On a halted account nothing is touched: what works at the broker keeps working.
     """
-    plan = _plan(account)
-    if not plan.cancel and not plan.make:
+    plan = _plan(account, live=not broker.simulated)
+    if not plan.cancel and not plan.make and not plan.change:
         return {}
     if rows_read(Account, ("state",), "id = %s", account.pk) == [(Account.State.HALTED,)]:
         return {}
-    unwanted = objects_read(Order, f"id IN {places(plan.cancel)} ORDER BY id", *plan.cancel) if plan.cancel else []
-    for order in unwanted:
+    for order in _orders(plan.change):
+        _change(order, *plan.change[order.pk], broker)
+    for order in _orders(plan.cancel):
         order_cancel(order, broker, reason="NOT_WANTED")
     made = _make(account, session, plan.make) if plan.make else []
     for order in made:
         if order.status in UNSENT:
-            order_send(order, broker)
-    return {"protected": len(made), "unprotected": len(plan.cancel)}
+            _send(order, broker)
+    changed = {"changed": len(plan.change)} if plan.change else {}
+    return {"protected": len(made), "unprotected": len(plan.cancel), **changed}
 
 
-def _plan(account: Account) -> Plan:
-    plan, trades = Plan(), defaultdict(list)
+def _send(order: Order, broker: Broker) -> None:
+    try:
+        order_send(order, broker)
+    except QuantError as error:
+        # Raised before anything was sent: the order stays unsent, and the next round tries again.
+        logger.warning("Order %s is not sent now: %s", order.pk, error.message)
+
+
+def _orders(ids: Collection[int]) -> list[Order]:
+    return objects_read(Order, f"id IN {places(ids)} ORDER BY id", *ids) if ids else []
+
+
+def _change(order: Order, quantity: Decimal, level: Decimal, broker: Broker) -> None:
+    """Ask for what the order should be; one that the broker does not change is cancelled, and made anew."""
+    price = "stop_price" if order.stop_price is not None else "limit_price"
+    wanted = {"quantity": f"{quantity:f}", price: f"{level:f}"}
+    order_note(order, "CHANGE_WANTED", {"wanted": wanted}, wanted=wanted)
+    if order_modify(order, broker) is not None:
+        order_cancel(order, broker, reason="NOT_WANTED")
+
+
+def _plan(account: Account, *, live: bool) -> Plan:
+    plan, trades = Plan(live), defaultdict(list)
     positions = [Held(*row) for row in rows_read(Position, Held._fields, "account_id = %s AND exit_session IS NULL", account.pk)]
     for position in positions:
         if position.is_option:
@@ -178,10 +210,20 @@ def _plan_guards(plan: Plan, position: Held, orders: list[Exiting], leaving: boo
     for purpose, level in ((Purpose.STOP, position.stop_price), (Purpose.TARGET, position.target_price)):
         wanted = None if leaving else level
         having = [order for order in orders if order.purpose == purpose and order.is_open]
-        right = [order for order in having if order.level == wanted and order.remaining == abs(position.quantity)][:1]
+        right = [order for order in having if _agrees(order, wanted, plan.live) and order.remaining == abs(position.quantity)][:1]
+        if plan.live and wanted is not None and not right and having and having[0].status in WORKING:
+            right = having[:1]
+            plan.change[right[0].id] = right[0].filled_quantity + abs(position.quantity), wanted
         plan.cancel += [order.id for order in having if order not in right]
         if wanted is not None and not right:
             plan.make.append(((position.id,), purpose))
+
+
+def _agrees(order: Exiting, wanted: Decimal | None, live: bool) -> bool:
+    """Whether the order lies where it should; at a real broker prices lie on ticks."""
+    if wanted is None or order.level is None or not live:
+        return order.level == wanted
+    return abs(order.level - wanted) <= share_tick(wanted)
 
 
 def _existing(account: Account, trades: dict[Trade, list[Held]]) -> tuple[dict[int, list[Exiting]], dict[Trade, list[Exiting]]]:

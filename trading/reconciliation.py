@@ -35,6 +35,7 @@ def account_reconcile(*, account: Account, broker: Broker, kind: str, settle: Ca
     before each look, so that what happened in between is no difference: one counts when the second look finds it too.
     Raises what the broker raises: then nothing was compared, and nothing is sent.
     """
+    boot = _latest_boot()  # one that starts meanwhile has not been compared
     settle()
     adopted = _adopt(account, broker)
     if adopted:
@@ -43,17 +44,16 @@ def account_reconcile(*, account: Account, broker: Broker, kind: str, settle: Ca
     if differences:
         settle()
         differences = [each for each in _differences(account, broker) if each in differences]
-    return _write(account, kind, differences, adopted)
+    return _write(account, kind, boot, differences, adopted)
 
 
 @transaction.atomic
-def _write(account: Account, kind: str, differences: list[Difference], adopted: list[dict]) -> Reconciliation:
+def _write(account: Account, kind: str, boot: int | None, differences: list[Difference], adopted: list[dict]) -> Reconciliation:
     for symbol, texts in _by_symbol(differences).items():
         symbol_halt_set(account_id=account.pk, symbol=symbol, code=MISMATCH, reason="; ".join(texts))
-    boots = rows_read(SenderBoot, ("id",), "1 = 1 ORDER BY id DESC LIMIT 1")
     row = Reconciliation.objects.create(
         account=account,
-        boot_id=boots[0][0] if boots else None,
+        boot_id=boot,
         kind=kind,
         agrees=not differences,
         differences=differences,
@@ -64,6 +64,11 @@ def _write(account: Account, kind: str, differences: list[Difference], adopted: 
         payload = {"code": "RECONCILIATION", "message": "; ".join(each["what"] for each in differences), "differences": differences}
         event_publish(type="reconciliation.differs", payload=payload, account=account)
     return row
+
+
+def _latest_boot() -> int | None:
+    boots = rows_read(SenderBoot, ("id",), "1 = 1 ORDER BY id DESC LIMIT 1")
+    return boots[0][0] if boots else None
 
 
 def _by_symbol(differences: list[Difference]) -> dict[str, list[str]]:

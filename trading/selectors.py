@@ -56,7 +56,7 @@ def positions_open(*, account: Account) -> QuerySet[Position]:
 
 def orders_in(symbol: str) -> Q:
     """Orders that trade `symbol`, in any case of its letters: by themselves, or as one of their legs."""
-    return Q(symbol__iexact=symbol) | Q(legs__icontains=symbol.upper())
+    return Q(symbol__iexact=symbol) | Q(legs__icontains=f'"{symbol.upper()}"')
 
 
 def orders_recent(*, account: Account, limit: int = 50) -> list[Order]:

@@ -141,6 +141,12 @@ class LiveAccount(RuleBasedStateMachine):
         self.double.lagging, self.double.hidden_fills = lagging, hidden
         self.double.telling = None if seed is None else random.Random(seed)
 
+    def before_the_close(self) -> None:
+        """Two rounds see what the day brought."""
+        self.double.caught_up()
+        self.run()
+        self.run()
+
     def run(self) -> None:
         """One round; whatever the broker does, nothing but its own failures comes out of it."""
         try:
@@ -151,6 +157,7 @@ class LiveAccount(RuleBasedStateMachine):
     # --- what happens at the broker
 
     @rule(index=st.integers(0, 9), quantity=st.integers(1, 9), cents=st.integers(-50, 50))
+    @precondition(lambda self: market_is_open(self.now.now()))
     def fills(self, index, quantity, cents):
         key = self.working(index)
         left = self.double.left(key) if key else D(0)
@@ -205,6 +212,7 @@ class LiveAccount(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: market_is_open(self.now.now()))
     def closes(self):
+        self.before_the_close()
         self.double.close()
         self.now.move_to(self.now.now().replace(hour=22))
 

@@ -30,6 +30,7 @@ from trading.brokers.base import (
     Evidence,
     LiveQuote,
     OrderRequest,
+    external_id,
 )
 from trading.models import Arming, Fill, Order, Reconciliation, SenderBoot, SymbolHalt
 
@@ -250,6 +251,15 @@ class StormDouble(LiveDouble):
 
     def ends(self, client_order_id: str, status: str = EXPIRED, reason: str = "") -> None:
         self._put(replace(self.book[client_order_id], status=status, reason=reason))
+
+    def elsewhere(self, symbol: str, side: str, quantity) -> str:
+        """Somebody places an order from another program. A broker's numbers are its own, whatever account they are of."""
+        key = external_id(f"{self.account_id}-{len(self.book) + 1}")
+        number = key.removeprefix(EXTERNAL)
+        self.book[key] = BrokerOrder(
+            key, number, WORKING, D(quantity), D(90), None, D(0), None, D(0), symbol=symbol, side=side, order_type="LMT"
+        )
+        return key
 
     def close(self) -> None:
         """The day's orders end with it."""

@@ -39,6 +39,7 @@ NOT_OPENED, OPENED, TRADED, CLOSED = range(4)
 # Entries that wait, and exits that are sure to trade.
 ENTERING_OR_LEAVING = "account_id = %s AND status = 'WORKING' AND (NOT reducing OR order_type = 'MKT')"
 OF_SESSION = "account_id = %s AND session = %s ORDER BY id"
+WORKING_OLDEST_FIRST = "account_id = %s AND status = 'WORKING' ORDER BY id"
 THIS_WORKING = "client_order_id = %s AND account_id = %s AND status = 'WORKING'"
 FILL_FIELDS = ("fill_id", "order_id", "session", "quantity", "price", "commission", "filled_at", "symbol", "side")
 ACTIVITY_FIELDS = ("activity_id", "kind", "session", "symbol", "quantity", "per_share", "amount")
@@ -116,6 +117,22 @@ class PaperBroker:
         rows = rows_read(PaperOrder, ("account_id", *ORDER_FIELDS), f"client_order_id IN {places(ids)} ORDER BY id", *ids) if ids else []
         return {row[0]: BrokerOrder(row[0], broker_order_id(row[0]), *row[1:]) for account, *row in rows if account == account_id}
 
+    def open_orders(self, account_id: str) -> list[BrokerOrder]:
+        """What works, the oldest first. Nobody else places orders here."""
+        ids = [row[0] for row in rows_read(PaperOrder, ("client_order_id",), WORKING_OLDEST_FIRST, account_id)]
+        return list(self.orders(account_id, ids).values())
+
+    def modify(
+        self, account_id: str, client_order_id: str, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None
+    ) -> None:
+        """Change an order that is still working. Raises `BrokerRefused` for any other."""
+        with transaction.atomic():
+            self._account(account_id, lock=True)
+            working = rows_read(PaperOrder, ("id",), THIS_WORKING, client_order_id, account_id)
+            if not working or quantity <= 0:
+                raise BrokerRefused("NOT_WORKING", f"There is no working order {client_order_id} to change.")
+            rows_update(PaperOrder, ("quantity", "limit_price", "stop_price"), [(quantity, limit_price, stop_price, working[0][0])])
+
     def fills(self, account_id: str, session: date) -> list[BrokerFill]:
         rows = rows_read(PaperFill, FILL_FIELDS, OF_SESSION, account_id, session)
         orders = sorted({row[1] for row in rows})
@@ -124,6 +141,20 @@ class PaperBroker:
 
     def activities(self, account_id: str, session: date) -> list[Activity]:
         return [Activity(*row) for row in rows_read(PaperActivity, ACTIVITY_FIELDS, OF_SESSION, account_id, session)]
+
+    # --- what only a broker on the live clock knows
+
+    def equity(self, account_id: str) -> None:
+        """Our own snapshots say it: the same bars price both."""
+
+    def preview(self, request: OrderRequest) -> None:
+        """Nothing beyond what our own preview says."""
+
+    def quote(self, symbol: str) -> None:
+        """None: it trades on bars, session by session."""
+
+    def server_time(self) -> None:
+        """None: it has no clock of its own."""
 
     # --- the simulated market
 

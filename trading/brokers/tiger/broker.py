@@ -148,7 +148,7 @@ class TigerBroker:
                 items = [item for item in [self.desk.order(account, own.broker_order_id)] if item]
             else:
                 items = self.desk.listed_since(account, own.left_at - SEARCH_BEFORE, by_update=False)
-            claims = Claims.of(account_id, items, self.desk.ticks_of)
+            claims = Claims.of(account_id, items)
         found = [item for item in items if claims.client_of(item) == client_order_id]
         if len(found) > 1:
             logger.error("Tiger has %d orders that are order %s: the oldest is taken for it.", len(found), client_order_id)
@@ -167,7 +167,7 @@ class TigerBroker:
             if len(asked) > len({str(item["id"]) for item in items} - known):
                 # One that is not found by its id is looked for once more before it counts as unknown.
                 items = _together(items, self._listed(account, own.values()))
-            claims = Claims.of(account_id, items, self.desk.ticks_of)
+            claims = Claims.of(account_id, items)
         found = {claims.client_of(item): item for item in items}
         return {key: self._report(found[key], claims) for key in wanted if key in found}
 
@@ -175,7 +175,7 @@ class TigerBroker:
         """What may be one of ours whose outcome is unknown, or somebody else's, is left out until that is known."""
         with _asking():
             items = self.desk.active(self._number(account_id))
-            claims = Claims.of(account_id, items, self.desk.ticks_of)
+            claims = Claims.of(account_id, items)
         working = [item for item in items if status_of(item) == base.WORKING and claims.client_of(item)]
         return [self._report(item, claims) for item in working]
 
@@ -188,7 +188,7 @@ class TigerBroker:
             listed = {str(item["id"]) for item in items}
             asked = sorted({order.broker_order_id for order in waiting.values()} - listed)
             items += [item for each in asked if (item := self.desk.order(account, each))]
-            claims = Claims.of(account_id, items, self.desk.ticks_of)
+            claims = Claims.of(account_id, items)
             filled = [item for item in items if _has_fills(item) and claims.client_of(item) and not _awaited(claims.own(item))]
             booked = booked_of(own.id for item in filled if (own := claims.own(item)) is not None)
             fresh = [fill for item in filled for fill in self._new_fills(account, item, claims, booked)]

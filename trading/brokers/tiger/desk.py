@@ -18,7 +18,7 @@ from quant_site.core.types import money
 from quant_site.market.options.contracts import parse_contract
 from quant_site.market.tiger import quotes
 from quant_site.market.tiger.config import credentials
-from quant_site.market.tiger.errors import TigerError, TigerRefused, TigerUnclear
+from quant_site.market.tiger.errors import TigerError, TigerNotSent, TigerRefused, TigerUnclear
 from quant_site.market.tiger.ticks import OPTION_TICKS, STOCK_TICKS, Tick
 from quant_site.market.tiger.values import identity, milliseconds, moment, number, scaled, symbol_of
 from quant_site.market.tiger.wire import Wire, items_of
@@ -89,8 +89,10 @@ class Desk:
         params.account, params.order_id, params.limit = number, int(broker_order_id), EXECUTIONS_A_PAGE
         try:
             items = list(self.wire.pages("order_transactions", params))
-        except TigerRefused:
-            self._without_executions.add(number)
+        except TigerError as error:
+            # The totals of the order say the same, only less finely.
+            if isinstance(error, TigerRefused) and not isinstance(error, TigerNotSent):
+                self._without_executions.add(number)
             return []
         found = [each for item in items if (each := _execution(item)) is not None]
         return [(symbol, execution) for _, symbol, execution in sorted(found, key=lambda each: (each[2].at, each[0]))]

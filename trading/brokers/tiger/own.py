@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from quant_site.core.rows import places, rows_read
 from quant_site.market.tiger.values import identity, moment
-from trading.brokers.base import EXTERNAL, BrokerFill, BrokerRefused, OrderLeg, external_id
-from trading.brokers.tiger.translate import TicksOf, same_content, wire_terms
+from trading.brokers.base import EXTERNAL, BrokerFill, OrderLeg, external_id
+from trading.brokers.tiger.translate import same_content
 from trading.models import Fill, Order
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Claims:
     by_item: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, account_id: str, items: Sequence[Mapping[str, Any]], ticks_of: TicksOf) -> "Claims":
+    def of(cls, account_id: str, items: Sequence[Mapping[str, Any]]) -> "Claims":
         claims = cls(_candidates(account_id, items))
         acknowledged = {order.broker_order_id: order for order in claims.orders.values() if order.broker_order_id}
         numbered = {order.reserved_id: order for order in claims.orders.values() if order.reserved_id}
@@ -135,7 +135,7 @@ class Claims:
             names = acknowledged.get(str(item["id"])), claims.orders.get(_mark_of(item)), numbered.get(_number_of(item))
             if not claims._by_name(str(item["id"]), names):
                 left.append(item)
-        claims._by_content(left, ticks_of)
+        claims._by_content(left)
         return claims
 
     def client_of(self, item: Mapping[str, Any]) -> str | None:
@@ -154,10 +154,10 @@ class Claims:
             logger.error("Tiger's order %s bears a mark or a number of one of ours that is another order.", key)
         return False
 
-    def _by_content(self, items: Sequence[Mapping[str, Any]], ticks_of: TicksOf) -> None:
+    def _by_content(self, items: Sequence[Mapping[str, Any]]) -> None:
         taken = set(self.by_item.values())
         waiting = [order for order in self.orders.values() if order.in_flight and order.client_order_id not in taken]
-        fits = {str(item["id"]): [order for order in waiting if _fits(item, order, ticks_of)] for item in items} if waiting else {}
+        fits = {str(item["id"]): [order for order in waiting if _fits(item, order)] for item in items} if waiting else {}
         rivals: dict[str, int] = defaultdict(int)
         for orders in fits.values():
             for order in orders:
@@ -192,16 +192,11 @@ def _number_of(item: Mapping[str, Any]) -> str:
     return identity(item.get("orderId"))
 
 
-def _fits(item: Mapping[str, Any], order: OwnOrder, ticks_of: TicksOf) -> bool:
+def _fits(item: Mapping[str, Any], order: OwnOrder) -> bool:
     placed = moment(item.get("openTime"))
     if item.get("userMark") or str(item.get("source") or "").lower() in APPS or placed is None:
         return False
-    if not order.left_at - EARLIER <= placed <= order.left_at + LATER:
-        return False
-    try:
-        return same_content(item, order, wire_terms(order, ticks_of))
-    except BrokerRefused:
-        return False
+    return order.left_at - EARLIER <= placed <= order.left_at + LATER and same_content(item, order)
 
 
 def external_number(client_order_id: str) -> str:

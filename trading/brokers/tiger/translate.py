@@ -11,7 +11,7 @@ from tigeropen.trade.request.model import PlaceModifyOrderParams
 
 from quant_site.core.types import OrderType, Side, money, price
 from quant_site.market.options.contracts import parse_contract
-from quant_site.market.tiger.ticks import COMBO_TICKS, Tick, on_tick
+from quant_site.market.tiger.ticks import COMBO_TICKS, OPTION_TICKS, STOCK_TICKS, Tick, on_tick
 from quant_site.market.tiger.values import moment, number, scaled, symbol_of, wire_contract
 from trading.brokers import base
 from trading.brokers.base import BrokerOrder, BrokerRefused
@@ -199,12 +199,30 @@ def _price(value: Any) -> Decimal | None:
     return price(found) if found else None
 
 
-def same_content(item: Mapping[str, Any], order: OrderTerms, terms: WireTerms) -> bool:
-    """Whether an order of Tiger's list looks exactly as `order` did when it was sent."""
-    what = (str(item.get("orderType")), quantity_of(item), number(item.get("limitPrice")) or None, number(item.get("auxPrice")) or None)
-    if what != (terms.order_type, terms.quantity, terms.limit_price, terms.stop_price):
+def same_content(item: Mapping[str, Any], order: OrderTerms) -> bool:
+    """Whether an order of Tiger's list can be `order` as it was sent: kind, quantity and contracts are the same, and its price
+    is the one that was decided, put on a tick."""
+    option_stop = order.order_type == OrderType.STOP and parse_contract(order.symbol) is not None
+    kind = STOP_LIMIT if option_stop else order.order_type
+    if (str(item.get("orderType")), quantity_of(item)) != (kind, order.quantity):
+        return False
+    limit, stop = number(item.get("limitPrice")) or None, number(item.get("auxPrice")) or None
+    if order.order_type == OrderType.LIMIT and not _put_on_tick(limit, order.limit_price, order):
+        return False
+    if order.order_type == OrderType.STOP and not _put_on_tick(stop, order.stop_price, order):
         return False
     if not order.legs:
         return symbol_of(item) == order.symbol and side_of(item) == order.side
     theirs = Counter((symbol_of(leg), side_of(leg), int(number(leg.get("ratio")) or 1)) for leg in legs_of(item))
     return theirs == Counter((leg.symbol, str(leg.side), int(leg.ratio)) for leg in order.legs)
+
+
+def _put_on_tick(found: Decimal | None, decided: Decimal | None, order: OrderTerms) -> bool:
+    """Whether `decided` became `found` on whatever ticks the contract has: less than the largest there are away, and on the
+    side to which it is put. No question is asked for it, for an answer that fails must not make an order of ours somebody's."""
+    if found is None or decided is None:
+        return False
+    coarsest = COMBO_TICKS if order.legs else OPTION_TICKS if parse_contract(order.symbol) is not None else STOCK_TICKS
+    size = next(tick.size for tick in reversed(coarsest) if abs(decided) >= tick.begin)
+    away = found - decided if order.side == Side.SELL else decided - found
+    return 0 <= away < size
