@@ -163,7 +163,7 @@ def loop(request, account):
     if account is None:
         return account_page(request, "pages/no_account.html", None, "loop")
     counts = dashboard.section("loop", account)
-    rows = _paged(request, records.loop_runs(account))
+    rows = paged(request, records.loop_runs(account))
     return account_page(request, "pages/loop.html", account, "loop", rows=rows, counts=counts.data.get("counts", {}))
 
 
@@ -194,12 +194,13 @@ def trades(request, account):
         symbol=symbol,
         status=status,
         statuses=[(str(key), label) for key, label in labels.items()],
-        rows=_paged(request, getattr(records, tab)(account, **filters)),
+        rows=paged(request, getattr(records, tab)(account, **filters)),
         counts=records.trade_counts(account),
     )
 
 
-def _paged(request, rows):
+def paged(request, rows):
+    """One page of `rows`, as `?page=` asks."""
     paginator = Paginator(rows, ROWS)
     current = paginator.get_page(request.GET.get("page"))
     current.elided = list(paginator.get_elided_page_range(current.number, on_each_side=2, on_ends=1))

@@ -11,13 +11,16 @@ from functools import cache
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from analytics import phrases_control, phrases_orders, phrases_strategies
+from analytics import phrases_control, phrases_intents, phrases_orders, phrases_risk, phrases_strategies, phrases_tickets
 
 # More specific templates first: the first that matches the whole sentence is taken.
 SENTENCES = (
     *phrases_strategies.SENTENCES,
     *phrases_orders.SENTENCES,
     *phrases_control.SENTENCES,
+    *phrases_risk.SENTENCES,
+    *phrases_tickets.SENTENCES,
+    *phrases_intents.SENTENCES,
     _("No bars of {groups}: open, and their exits cannot be decided."),
     _("The published defaults."),
     _("Switched off by hand."),

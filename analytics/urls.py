@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
-from analytics import control_pages, pages
+from analytics import control_pages, desk_pages, intent_pages, pages
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -17,6 +17,22 @@ urlpatterns = [
     path("loop/", pages.loop, name="loop"),
     path("loop/<int:pk>/", pages.loop_run, name="loop-run"),
     path("trades/", pages.trades, name="trades"),
+    path("risk/", desk_pages.risk, name="risk"),
+    path("risk/ticket/", desk_pages.ticket, name="ticket"),
+    path("risk/orders/<int:pk>/confirm/", desk_pages.confirm, name="order-confirm"),
+    path("risk/orders/<int:pk>/settle/", desk_pages.settle, name="order-settle"),
+    path("risk/orders/<int:pk>/cancel/", desk_pages.cancel, name="order-cancel"),
+    path("risk/orders/<int:pk>/change/", desk_pages.change, name="order-change"),
+    path("risk/halts/<int:pk>/clear/", desk_pages.clear, name="halt-clear"),
+    path("plans/", intent_pages.plans, name="plans"),
+    path("plans/new/", intent_pages.plan_new, name="plan-new"),
+    path("plans/<int:pk>/change/", intent_pages.plan_change, name="plan-change"),
+    path("plans/<int:pk>/execute/", intent_pages.plan_order, name="plan-execute"),
+    path("plans/<int:pk>/cancel/", intent_pages.plan_back, name="plan-cancel"),
+    path("plans/<int:pk>/delete/", intent_pages.plan_remove, name="plan-delete"),
+    path("plans/alerts/new/", intent_pages.alert_new, name="alert-new"),
+    path("plans/alerts/<int:pk>/switch/", intent_pages.alert_switch, name="alert-switch"),
+    path("plans/alerts/<int:pk>/delete/", intent_pages.alert_remove, name="alert-delete"),
     path("trading-state/", control_pages.trading_state, name="trading-state"),
     path("trading-state/badge/", control_pages.badge, name="trading-state-badge"),
     path("trading-state/set/", control_pages.state_set, name="trading-state-set"),

@@ -10,7 +10,8 @@ from functools import cache
 from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from analytics import phrases
+from analytics import desk_words, phrases
+from analytics.desk_words import ORDER_TYPES
 from analytics.phrases_strategies import MARKETS
 from quant_site.core.limits import LIMIT_FIELDS
 from quant_site.core.models import Account, LoopRun, LoopStage
@@ -201,6 +202,15 @@ ORDER_REASONS = {
     "SPLIT": _("adjusted for a split"),
     "SPLIT_TO_NOTHING": _("a split left less than a share"),
     "CONTRACT_ENDED": _("the option has ended"),
+    "BY_HAND": _("by hand"),
+    "CONFIRMED": _("confirmed"),
+    "AWAITS": _("waits for a confirmation"),
+    "CHANGE_REQUESTED": _("change requested"),
+    "CHANGE_WANTED": _("change wanted"),
+    "CHANGE_SENT": _("change sent"),
+    "CHANGE_REFUSED": _("change refused"),
+    "SETTLEMENT_PROPOSED": _("outcome proposed"),
+    "ADOPTED": _("taken over from the broker"),
 }
 
 # The codes of what the gate before the market, the broker or a backtest refuses.
@@ -219,6 +229,26 @@ REFUSALS = {
     "NO_BAR": _("No bar to trade on"),
     "BUYING_POWER": _("Buying power"),
     "BAD_LEGS": _("Legs that do not trade as one"),
+    "UNKNOWN_ORDER": _("Outcome of an order unknown"),
+    "AWAITS_CONFIRMATION": _("Waits for a confirmation"),
+    "NOT_ARMED": _("Not armed"),
+    "NOT_RECONCILED": _("Not compared with the broker"),
+    "MARKET_CLOSED": _("Market closed"),
+    "SYMBOL_HALTED": _("Symbol halted"),
+    "RUNAWAY": _("Too many orders a minute"),
+    "NO_MARKET_DATA": _("No market data"),
+    "NO_QUOTE": _("No quote"),
+    "STALE_QUOTE": _("Old quote"),
+    "PRICE": _("No price"),
+    "PRICE_COLLAR": _("Price collar"),
+    "LOT": _("No whole lot"),
+    "TICK": _("No whole tick"),
+    "DUPLICATE": _("Equal order"),
+    "SELF_CROSS": _("Would trade with an order of one's own"),
+    "ORDER_RATE": _("Orders a minute"),
+    "REFUSAL_RATE": _("Refusals a minute"),
+    "CLOCK_SKEW": _("Clocks differ"),
+    "DAILY_LOSS": _("Daily loss limit"),
 }
 
 
@@ -261,8 +291,16 @@ def say(text: str) -> str:
     return phrases.translated(text, _in_slot)
 
 
+def say_each(text: str) -> str:
+    """The same of several sentences that "; " joins, where all of them are known."""
+    parts = text.split("; ")
+    return "; ".join(map(say, parts)) if len(parts) > 1 and all(map(phrases.template_of, parts)) else say(text)
+
+
 def _in_slot(slot: str, text: str) -> str:
     """What stands in a slot of a stored sentence. Only these hold a key or a code: a symbol may be spelt like one."""
+    if slot == "why":  # a sentence within a sentence
+        return say_each(text)
     known = {
         "scope": strategy_names().get(text),
         "error": VIOLATIONS.get(text),
@@ -273,7 +311,7 @@ def _in_slot(slot: str, text: str) -> str:
         "state": dict(Account.State.choices).get(text),
         "status": ORDER_LABELS.get(text),
         "limits": _limit_names(text),
-    }.get(slot)
+    }.get(slot) or desk_words.in_slot(slot, text)
     return gettext(str(known)) if known else text
 
 
@@ -378,7 +416,6 @@ def _as_number(text: str) -> str:
 
 
 MODES = {"DRY_RUN": _("Simulated"), "REAL": _("Real money")}
-ORDER_TYPES = {"MKT": _("Market"), "LMT": _("Limit"), "STP": _("Stop")}
 EXITS = {
     "EXIT": _("Strategy exit"),
     "REDUCE": _("Reduction"),
@@ -421,5 +458,6 @@ def run_summary(stages: dict[str, dict]) -> str:
 
 def order_reason(text: str) -> str:
     """Why an order is as it is: a code of ours, "CODE: sentence" of a refusal of ours, or the broker's words."""
-    _code, colon, sentence = text.partition(": ")
-    return say(sentence) if colon and phrases.template_of(sentence) else str(ORDER_REASONS.get(text) or say(text))
+    code, colon, sentence = text.partition(": ")
+    coded = colon and code.isupper() and phrases.template_of(sentence)
+    return say(sentence) if coded else str(ORDER_REASONS.get(text) or say_each(text))

@@ -53,9 +53,13 @@ class LiveDouble:
     quotes: dict[str, Decimal] = field(default_factory=lambda: {"AAA": D(100), "BBB": D(100)})
     quote_at: datetime | None = None
     clock_off: float = 0.0
+    keeps: bool = True
     calls: list[str] = field(default_factory=list)
 
     # --- what the order path asks
+
+    def keeps_orders(self, account_id: str) -> bool:
+        return self.keeps
 
     def reserve(self, account_id: str) -> str:
         self.calls.append("reserve")

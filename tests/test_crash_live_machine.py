@@ -4,7 +4,7 @@ import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.harness.live_machine import LiveAccount
@@ -25,7 +25,6 @@ def shape(examples: int, *, length: int = LENGTH, **more):
         deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
-        phases=[Phase.generate] if os.environ.get("CRASH_RAW") else [Phase.generate, Phase.shrink],
         **more,
     )
 

@@ -325,6 +325,31 @@ def test_options_are_hedged_to_the_edge_of_their_band(count, right, side):
     assert record.order.side == side
 
 
+def test_options_on_another_underlying_are_no_part_of_a_delta_hedge():
+    world, symbol = options_account(40)
+    other = option_market(world.panel).chain("ACME", 90)
+    quote = other.nearest_delta(other.expirations()[1], "P", 0.5)
+    world.buy(quote.contract.symbol, 300, 90, price=quote.mid)
+    policy = world.policy("DELTA", risk_aversion=D("50"))
+    world.look(91)
+    spot = world.panel.close[world.panel.row("SPY"), 91]
+    expected = option_market(world.panel).quote(symbol, 91, "CLOSE").delta * 4000 * spot
+    assert float(policy.records.get().exposure) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_beta_hedge_counts_options_by_their_delta_and_the_beta_of_their_underlying():
+    panel = market_panel(sessions=120)
+    world = HedgeWorld(panel, cash="1000000")
+    chain = option_market(panel).chain("ACME", 90)
+    quote = chain.nearest_delta(chain.expirations()[1], "P", 0.5)
+    world.buy(quote.contract.symbol, 100, 90, price=quote.mid)
+    policy = world.policy(band=D("0"))
+    world.look(91)
+    delta = option_market(panel).quote(quote.contract.symbol, 91, "CLOSE").delta
+    expected = shrunk(panel, "ACME", 91) * delta * 10_000 * panel.close[panel.row("ACME"), 91]
+    assert float(policy.records.get().exposure) == pytest.approx(expected, abs=0.01)
+
+
 def test_without_options_on_its_underlying_a_delta_hedge_has_nothing_to_do():
     world = HedgeWorld(market_panel(sessions=120))
     world.buy("SPY", 100, 90)

@@ -279,3 +279,19 @@ def test_a_fill_that_crosses_a_cancel_wins(account, broker, now, monkeypatch):
     rounds(account, broker, now)
     order.refresh_from_db()
     assert (order.status, order.filled_quantity) == ("FILLED", D(9))
+
+
+def test_a_broker_that_keeps_no_orders_over_night_gets_them_again_each_day(account, broker, now):
+    broker.keeps = False
+    order = entry(account)
+    rounds(account, broker, now)
+    broker.fill(order.client_order_id, 9, 100)
+    rounds(account, broker, now)
+    first = {row.order_type: row for row in Order.objects.filter(purpose__in=("STOP", "TARGET"), status="ACKED")}
+    assert {row.time_in_force for row in first.values()} == {"DAY"}
+    for row in first.values():
+        broker.ends(row.client_order_id)
+    later(now, days=1)
+    rounds(account, broker, now)
+    assert protections(broker) == {"STP": D(9), "LMT": D(9)}
+    assert Order.objects.filter(pk__in=[row.pk for row in first.values()], status="EXPIRED").count() == 2

@@ -89,7 +89,8 @@ def rows() -> dict:
     tables = {
         Order: (
             "client_order_id", "status", "status_reason", "symbol", "side", "order_type", "quantity", "stop_price", "limit_price",
-            "decision_price", "filled_quantity", "average_fill_price", "commission", "purpose", "session", "created_at", "updated_at", "legs",
+            "decision_price", "filled_quantity", "average_fill_price", "commission", "purpose", "session", "created_at", "updated_at",
+            "legs",
         ),
         Fill: (
             "fill_id", "session", "symbol", "side", "quantity", "price", "amount", "commission", "slippage", "filled_at",

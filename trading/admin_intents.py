@@ -58,6 +58,11 @@ class IntentAdmin(ScopedAdmin):
     def get_readonly_fields(self, request, obj=None):
         return (*self.readonly_fields, "account") if obj else self.readonly_fields
 
+    def get_deleted_objects(self, objs, request):
+        """Deleting hides a row: whatever refers to it stays, and stands in the way of nothing."""
+        shown = [str(obj) for obj in objs]
+        return shown, {self.opts.verbose_name_plural: len(shown)}, set(), []
+
     def delete_queryset(self, request, queryset):
         for obj in queryset.order_by("pk"):
             self.each(request, obj, self.delete_model)

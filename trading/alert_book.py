@@ -55,28 +55,29 @@ class Crossing(NamedTuple):
 
 
 class _Symbol:
-    """The watches of one symbol: settled ones sorted by boundary, and `fresh` ones with their recorded side. Nothing
-    changes at a price p with low <= p < high."""
+    """The watches of one symbol: settled ones sorted by boundary, `edge` of them at or below the last price, and `fresh` ones
+    with their recorded side. Nothing changes at a price p with low <= p < high; with fresh watches there is none."""
 
-    __slots__ = ("bounds", "fresh", "high", "last", "low", "row", "watches")
+    __slots__ = ("bounds", "edge", "fresh", "high", "last", "low", "row", "watches")
 
     def __init__(self, row: int):
         self.row = row
         self.last: int | None = None
+        self.edge = 0
         self.bounds: list[int] = []
         self.watches: list[Watch] = []
         self.fresh: dict[Hashable, tuple[Watch, bool | None]] = {}
         self.low, self.high = NOWHERE
 
     def refresh(self) -> None:
-        """Find the neighbours of the last price anew; with fresh watches no price is between them."""
+        """Find the neighbours of the last price anew."""
         low, high = NOWHERE
+        bounds = self.bounds
+        self.edge = edge = 0 if self.last is None else bisect_right(bounds, self.last)
+        self.low = bounds[edge - 1] if edge else low
+        self.high = bounds[edge] if edge < len(bounds) else high
         if self.fresh:
             self.low, self.high = high, low
-        elif self.last is not None:
-            edge = bisect_right(self.bounds, self.last)
-            self.low = self.bounds[edge - 1] if edge else low
-            self.high = self.bounds[edge] if edge < len(self.bounds) else high
 
     def insert(self, watch: Watch) -> None:
         at = bisect_right(self.bounds, watch.bound)
@@ -97,7 +98,9 @@ class AlertBook:
         self._watches: dict[Hashable, Watch] = {}
         self._symbols: dict[str, _Symbol] = {}
         self._states: list[_Symbol] = []
+        # The neighbours of every symbol's price as arrays, but for the rows that have changed since the last batch.
         self._low, self._high = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        self._changed: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -153,6 +156,7 @@ class AlertBook:
 
         Symbols of which no tick leaves its neighbours are done in a handful of array operations; the others go one by one.
         """
+        self._refresh_arrays()
         moved = np.zeros(len(self._states), dtype=bool)
         moved[rows[(prices < self._low[rows]) | (prices >= self._high[rows])]] = True
         crossings, states, cross = [], self._states, self._cross
@@ -171,35 +175,36 @@ class AlertBook:
         if state is None:
             state = self._symbols[symbol] = _Symbol(len(self._states))
             self._states.append(state)
-            if state.row >= len(self._low):
-                size = max(64, 2 * len(self._low))
-                self._low, self._high = (np.resize(array, size) for array in (self._low, self._high))
-            self._low[state.row], self._high[state.row] = NOWHERE
+            self._changed.add(state.row)
         return state
 
     def _settle(self, state: _Symbol) -> None:
         state.refresh()
-        self._low[state.row], self._high[state.row] = state.low, state.high
+        self._changed.add(state.row)
+
+    def _refresh_arrays(self) -> None:
+        if len(self._low) < len(self._states):
+            self._low, self._high = (np.resize(array, 2 * len(self._states)) for array in (self._low, self._high))
+        if self._changed:
+            rows = list(self._changed)
+            self._low[rows] = [self._states[row].low for row in rows]
+            self._high[rows] = [self._states[row].high for row in rows]
+            self._changed.clear()
 
     def _cross(self, state: _Symbol, price: int, at: int) -> list[Crossing]:
-        crossings = [self._crossing(watch, not watch.reached(price), price, at) for watch in _passed(state, price)]
-        fresh = list(state.fresh.values())
-        state.fresh = {}
-        for watch, was in fresh:
-            state.insert(watch)
-            if watch.reached(price) is not was:
-                crossings.append(self._crossing(watch, was, price, at))
+        crossings = _passed(state, price, at)
         state.last = price
-        for crossing in crossings:
-            self._follow(state, crossing)
+        leaving = [crossing for crossing in crossings if crossing.watch.once or crossing.watch.touch]
+        if state.fresh:
+            found = _found(state, price, at)
+            crossings += found
+            leaving += found
+        for crossing in leaving:
+            self._leave(state, crossing)
         self._settle(state)
-        return [crossing for crossing in crossings if not _held_back(crossing)]
+        return [crossing for crossing in crossings if not _held_back(crossing)] if leaving else crossings
 
-    def _crossing(self, watch: Watch, was: bool | None, price: int, at: int) -> Crossing:
-        beyond = watch.reached(price)
-        return Crossing(watch, was, beyond, beyond and was is False and at > watch.since, price, at)
-
-    def _follow(self, state: _Symbol, crossing: Crossing) -> None:
+    def _leave(self, state: _Symbol, crossing: Crossing) -> None:
         """A watch that ends with its firing goes; a touch that came too early is looked at again at the next tick."""
         watch = crossing.watch
         if crossing.fires and watch.once:
@@ -210,12 +215,27 @@ class AlertBook:
             state.fresh[watch.key] = (watch, False)
 
 
-def _passed(state: _Symbol, price: int) -> list[Watch]:
+def _passed(state: _Symbol, price: int, at: int) -> list[Crossing]:
     """Settled watches whose boundary lies between the last price and this one, in the order in which it is passed."""
-    if state.last is None:
-        return []
-    first, last = bisect_right(state.bounds, state.last), bisect_right(state.bounds, price)
-    return state.watches[first:last] if last >= first else state.watches[last:first][::-1]
+    before, after = state.edge, bisect_right(state.bounds, price)
+    rises = after > before
+    watches = state.watches[before:after] if rises else state.watches[after:before][::-1]
+    return [
+        Crossing(watch, watch.above is not rises, watch.above is rises, watch.above is rises and at > watch.since, price, at)
+        for watch in watches
+    ]
+
+
+def _found(state: _Symbol, price: int, at: int) -> list[Crossing]:
+    """Settle the fresh watches, and answer those that are not on the side that was recorded."""
+    fresh, state.fresh = list(state.fresh.values()), {}
+    found = []
+    for watch, was in fresh:
+        state.insert(watch)
+        beyond = watch.reached(price)
+        if beyond is not was:
+            found.append(Crossing(watch, was, beyond, beyond and was is False and at > watch.since, price, at))
+    return found
 
 
 def _held_back(crossing: Crossing) -> bool:

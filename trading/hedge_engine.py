@@ -102,7 +102,7 @@ class AutoHedgeEngine:
         if rows_read(HedgeRecord, ("id",), LOOKED_AT, policy.pk, close.session):
             return None
         own = close.hedge_of(policy)
-        if policy.state == State.STOPPED and not any(row.quantity for row in own):
+        if policy.state == State.STOPPED and not any(abs(row.quantity) >= 1 for row in own):
             return None
         record = self._day(policy, close, own)
         look = policy_look(policy, close.held(own), close.measures, equity=float(close.equity), costs=self.costs)
@@ -186,7 +186,7 @@ class AutoHedgeEngine:
     def _ticket(self, policy: HedgePolicy, session: date, shares: int, held: Row | None) -> Ticket:
         """A market order for the next open. One that would turn the hedge round closes it first: the broker nets a symbol, and
         the rest follows at the next look."""
-        reducing = False
+        reducing = held is not None and held.quantity * shares < 0
         count = min(abs(shares), abs(int(held.quantity))) if reducing else abs(shares)
         purpose = Purpose.ENTRY
         if reducing:

@@ -142,7 +142,8 @@ def positions_protect(*, account: Account, session: date, broker: Broker) -> dic
         _change(order, *plan.change[order.pk], broker)
     for order in _orders(plan.cancel):
         order_cancel(order, broker, reason="NOT_WANTED")
-    made = _make(account, session, plan.make) if plan.make else []
+    lasting = TimeInForce.GTC if not plan.make or broker.keeps_orders(account.pk) else TimeInForce.DAY
+    made = _make(account, session, plan.make, lasting) if plan.make else []
     for order in made:
         if order.status in UNSENT:
             _send(order, broker)
@@ -254,7 +255,7 @@ def _strategies(orders: list[Exiting]) -> dict[int | None, int]:
 
 
 @transaction.atomic
-def _make(account: Account, session: date, wanted: list[tuple[tuple[int, ...], Purpose]]) -> list[Order]:
+def _make(account: Account, session: date, wanted: list[tuple[tuple[int, ...], Purpose]], lasting: TimeInForce) -> list[Order]:
     """Write the intents, all or none. A purpose whose old order could not be cancelled yet waits for the next time."""
     ids = sorted({pk for pks, _ in wanted for pk in pks})
     positions = {position.pk: position for position in objects_read(Position, f"id IN {places(ids)}", *ids)}
@@ -267,7 +268,7 @@ def _make(account: Account, session: date, wanted: list[tuple[tuple[int, ...], P
     for pks, purpose in sorted(wanted, key=lambda pair: _made_in_order(positions[pair[0][0]], pair[1])):
         hindering = (purpose,) if purpose in PROTECTIVE else REDUCING
         if not any((pk, other) in busy for pk in pks for other in hindering):
-            made.append(_order([positions[pk] for pk in pks], purpose, session))
+            made.append(_order([positions[pk] for pk in pks], purpose, session, lasting))
     return made
 
 
@@ -280,11 +281,11 @@ def _busy(account: Account, positions: dict[int, Position]) -> set[tuple[int, st
     return busy
 
 
-def _order(positions: list[Position], purpose: Purpose, session: date) -> Order:
+def _order(positions: list[Position], purpose: Purpose, session: date, lasting: TimeInForce) -> Order:
     if len(positions) > 1:
         return structure_exit(positions, session=session)
     [position] = positions
-    return position_exit(position, session=session) if purpose is Purpose.EXIT else _protection(position, purpose, session)
+    return position_exit(position, session=session) if purpose is Purpose.EXIT else _protection(position, purpose, session, lasting)
 
 
 def _made_in_order(position: Position, purpose: Purpose) -> tuple:
@@ -292,7 +293,7 @@ def _made_in_order(position: Position, purpose: Purpose) -> tuple:
     return (position.strategy.key if position.strategy else "", position.group, position.symbol, position.entry_session, purpose)
 
 
-def _protection(position: Position, purpose: Purpose, session: date) -> Order:
+def _protection(position: Position, purpose: Purpose, session: date, lasting: TimeInForce) -> Order:
     stops = purpose is Purpose.STOP
     level = position.stop_price if stops else position.target_price
     return order_create(
@@ -305,7 +306,7 @@ def _protection(position: Position, purpose: Purpose, session: date) -> Order:
         symbol=position.symbol,
         side=closing_side(position),
         order_type=OrderType.STOP if stops else OrderType.LIMIT,
-        time_in_force=TimeInForce.GTC,
+        time_in_force=lasting,
         quantity=abs(position.quantity),
         stop_price=level if stops else None,
         limit_price=None if stops else level,

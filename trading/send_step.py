@@ -101,10 +101,10 @@ def look_outside(order: Order, broker: Broker) -> Outside:
     """Ask a live broker what the claim needs to know. Raises what the broker raises: then nothing is sent."""
     if broker.simulated:
         return Outside()
-    asked = _wall()
     quotes = {} if order.purpose in REDUCING else {symbol: broker.quote(symbol) for symbol in order_trades(order)}
     reserved = order.reserved_id or broker.reserve(order.account_id)
-    return Outside(reserved, quotes, broker.server_time(), asked)
+    server_time = broker.server_time()
+    return Outside(reserved, quotes, server_time, _wall())  # the two clocks are read at once
 
 
 @transaction.atomic(durable=True)

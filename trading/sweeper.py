@@ -65,13 +65,16 @@ def _sweep_account(account: Account) -> str:
         return f"{len(resolved)} looked up, {len(sent)} sent or expired"
 
 
-def sweep_forever(*, interval: float = INTERVAL, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Sweep until `stopped` answers True. A database that is away for a while is waited for."""
+def sweep_forever(
+    *, interval: float = INTERVAL, stopped: Callable[[], bool] = lambda: False, wait: Callable[[float], None] = time.sleep
+) -> None:
+    """Sweep until `stopped` answers True, with `wait` between rounds. A database that is away for a while is waited for."""
     while not stopped():
         try:
             for account, result in sweep().items():
-                logger.info("Swept %s: %s", account, result)
+                if result:
+                    logger.info("Swept %s: %s", account, result)
         except OperationalError:
             logger.exception("The database did not answer; the sweeper tries again.")
             close_old_connections()
-        time.sleep(interval)
+        wait(interval)

@@ -22,6 +22,7 @@ from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
 D = Decimal
 BELOW = PRICE - 1
 STOP, TARGET = D(95), D(120)
+# By identifier, with blanks as the exchange has them: side and price.
 LEGS = {"AAA   190315C00100000": ("BUY", D("4.00")), "AAA   190315C00110000": ("SELL", D("1.50"))}
 
 
@@ -143,16 +144,17 @@ def structure(case: Case) -> None:
     legs = [{"symbol": "".join(symbol.split()), "side": side, "ratio": 1, "decision": paid} for symbol, (side, paid) in LEGS.items()]
     order_create(
         account=case.account, purpose=Purpose.ENTRY, symbol="AAA/vertical", side="BUY", quantity=2, session=case.desk.day(),
-        order_type=OrderType.LIMIT, limit_price=D("2.50"), legs=legs, group="AAA/vertical", origin=Origin.MANUAL, key="vertical",
+        order_type=OrderType.LIMIT, limit_price=D("2.40"), legs=legs, group="AAA/vertical", origin=Origin.MANUAL, key="vertical",
     )  # fmt: skip
 
 
 def leg_by_leg(case: Case) -> None:
     """One leg is filled in full, then the other."""
     for known in case.desk.exchange.journal.orders(user_mark=case.first().client_order_id):
-        for number, (_, paid) in enumerate(LEGS.values()):
-            if known.legs and known.legs[number].filled == 0 and known.working:
-                case.exchange(lambda at=known, n=number, p=paid: case.desk.exchange.fill(at.id, prices=[str(p)], legs=[n]))
+        for number in range(len(known.legs)):
+            if known.legs[number].filled == 0 and known.working:
+                paid = [str(price) for _, price in LEGS.values()]
+                case.exchange(lambda at=known, n=number, paid=paid: case.desk.exchange.fill(at.id, prices=paid, legs=[n]))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ def prepare(folder: Path, *, database_url: str = ""):
 
 
 class MovedClock:
-    """The wall, moved by `offset` seconds."""
+    """The wall, moved by `offset` seconds; `current` is the one that is told everywhere in this process."""
+
+    current: "MovedClock | None" = None
 
     def __init__(self, begins: datetime = BEGINS):
         self.wall = time.time
@@ -57,9 +59,9 @@ class MovedClock:
     @contextmanager
     def everywhere(self, clock):
         """Let `time.time` and `clock` (the project's) tell this time."""
-        time.time = self.time
+        time.time, MovedClock.current = self.time, self
         try:
             with clock.use(self):
                 yield self
         finally:
-            time.time = self.wall
+            time.time, MovedClock.current = self.wall, None

@@ -180,6 +180,9 @@ class Broker(Protocol):
     mode: Mode
     simulated: bool
 
+    def keeps_orders(self, account_id: str) -> bool:
+        """Whether it takes orders that outlive the day (GTC); else what protects a position is placed again each day."""
+
     def reserve(self, account_id: str) -> str:
         """An id under which the broker will know the next order, asked for before anything is sent; "" where it has none.
 

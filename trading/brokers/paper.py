@@ -86,6 +86,9 @@ class PaperBroker:
             raise BrokerRefused(code, message)
         return Ack(broker_order_id(request.client_order_id))
 
+    def keeps_orders(self, account_id: str) -> bool:
+        return True
+
     def reserve(self, account_id: str) -> str:
         """Nothing: it knows orders by our ids."""
         return ""

@@ -65,6 +65,7 @@ from trading.brokers.tiger.translate import (
 logger = logging.getLogger(__name__)
 # Up to this many orders are asked for one by one, more in a list.
 ONE_BY_ONE = 3
+PAPER = "PAPER"  # Tiger's word for an account without real money
 SEARCH_BEFORE = timedelta(minutes=10)
 
 
@@ -82,6 +83,11 @@ class TigerBroker:
         return desk()
 
     # --- orders go out
+
+    def keeps_orders(self, account_id: str) -> bool:
+        """Paper accounts at Tiger take orders for the day only."""
+        with _asking():
+            return self.desk.account_type(self._number(account_id)) != PAPER
 
     def reserve(self, account_id: str) -> str:
         """A number of Tiger's for the next order of the account."""

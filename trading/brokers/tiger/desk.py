@@ -53,6 +53,16 @@ class Desk:
         self.wire = wire
         self._ticks: dict[str, tuple[tuple[Tick, ...], float]] = {}
         self._without_executions: set[str] = set()
+        self._types: dict[str, str] = {}
+
+    def account_type(self, number: str) -> str:
+        """PAPER, STANDARD or GLOBAL, asked once; empty where the credentials have no such account."""
+        if number not in self._types:
+            params = AccountsParams()
+            params.account = number
+            items = items_of(self.wire.query("accounts", params), "accounts")
+            self._types[number] = next((str(item.get("accountType") or "") for item in items if str(item.get("account")) == number), "")
+        return self._types[number]
 
     # --- orders
 

@@ -5,6 +5,7 @@ import threading
 
 from django.core.management.base import BaseCommand
 
+from trading.doorbell import Doorbell
 from trading.senders import boot_register, sender_start
 from trading.sweeper import INTERVAL, sweep, sweep_forever
 
@@ -24,10 +25,19 @@ class Command(BaseCommand):
             for account, result in sweep().items():
                 self.stdout.write(f"{account}: {result}")
             return
-        stop = threading.Event()
+        stop, bell = threading.Event(), Doorbell()
+
+        def end(*_) -> None:
+            stop.set()
+            bell.ring()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, end)
         if sender_start(ROLE, stopped=stop.is_set) is None:
             return
         self.stdout.write(f"Sweeping orders every {interval:g} seconds.")
-        sweep_forever(interval=interval, stopped=stop.is_set)
+        bell.open()
+        try:
+            sweep_forever(interval=interval, stopped=stop.is_set, wait=bell.wait)
+        finally:
+            bell.close()
