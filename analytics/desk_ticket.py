@@ -47,11 +47,11 @@ class TicketForm(ServiceForm):
     side = choice_field(_("Side"), SIDE_LABELS)
     quantity = number_field(_("Quantity"), required=True, min_value=1)
     order_type = choice_field(_("Type"), ORDER_TYPES, initial=OrderType.MARKET.value)
-    time_in_force = choice_field(_("Time in force"), TIMES_IN_FORCE, initial=TimeInForce.DAY.value)
     limit_price = number_field(_("Limit"), help_text=_("Of a limit order."))
     stop_price = number_field(_("Stop price"), help_text=_("Of a stop order: where it becomes a market order."))
     stop_loss = number_field(_("Protective stop"), help_text=_("Where what it opens is closed with a loss."))
     take_profit = number_field(_("Target"), help_text=_("Where what it opens is closed with a gain."))
+    time_in_force = choice_field(_("Time in force"), TIMES_IN_FORCE, initial=TimeInForce.DAY.value)
     key = forms.RegexField(r"^[0-9a-f]{32}$", required=False, widget=forms.HiddenInput)
     previewed = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 

@@ -24,9 +24,9 @@ from trading.models.orders import SIDE_LABELS
 from trading.models.orders import STATUS_LABELS as ORDER_LABELS
 
 STATUS_CLASS = {
-    **dict.fromkeys(("DONE", "EXECUTED", "FILLED", "COMPLETED", "REVIEWED", "ACTIVE"), "good"),
+    **dict.fromkeys(("DONE", "EXECUTED", "FILLED", "COMPLETED", "REVIEWED", "ACTIVE", "NOTIFIED", "PLANNED", "ORDERED"), "good"),
     **dict.fromkeys(("PENDING", "VALIDATED", "EXECUTING", "RUNNING", "READY", "SENDING", "ACKED", "PARTIAL", "INTENT"), "busy"),
-    **dict.fromkeys(("REJECTED", "FAILED", "DENIED", "HALTED", "REAL"), "bad"),
+    **dict.fromkeys(("REJECTED", "FAILED", "DENIED", "REFUSED", "HALTED", "REAL"), "bad"),
     **dict.fromkeys(("UNKNOWN", "REDUCING"), "warn"),
 }
 

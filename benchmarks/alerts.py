@@ -2,9 +2,9 @@
 
     python -m benchmarks.alerts [--quick]
 
-All see the same ticks of the same alerts in the same run; "×" is how much longer another one takes than ours. Ours says which
-alerts crossed, both ways; the others only count firings. Then the whole way, from
-stored bars to recorded firings: how many alerts had to fire, and how many did, once each. A site of its own in a temporary folder.
+All see the same ticks of the same alerts in the same run; "×" is how much longer another one takes than ours tick by tick. Ours
+tells which alerts crossed, either way; the others only count firings. Then the whole way, from stored bars to recorded firings:
+how many alerts had to fire, and how many did, once each, on a site of its own in a temporary folder.
 """
 
 import argparse

@@ -22,7 +22,7 @@ from quant_site.core.views import row_get
 from quant_site.loop import loop_lock
 from quant_site.market.models import Instrument
 from quant_site.market.selectors import panel_load
-from quant_site.market.sessions import is_session, last_completed_session
+from quant_site.market.sessions import is_session, last_completed_session, trading_session
 from quant_site.schedules import account_loop, signals_execute
 from signals_app.api import SignalDetailSerializer
 from signals_app.engine import SignalEngine
@@ -145,7 +145,8 @@ class SignalValidateView(APIView):
         if signal.signal_status != SignalStatus.PENDING:
             raise Conflict("not_pending", f"Signal {pk} is {signal.signal_status}: only a pending one is checked.")
         with loop_lock(account):
-            context = risk_context_build(account=account, session=signal.session, panel=panel_load())
+            through = trading_session(clock.now()) if account.mode == Mode.REAL else None
+            context = risk_context_build(account=account, session=signal.session, panel=panel_load(), through=through)
             SignalEngine(account).validate_signal(signal, context)
             _audit(request, "SIGNAL_VALIDATE", account=account, resource=signal, details={"status": str(signal.signal_status)})
         return Response(SignalDetailSerializer(signal).data)

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Sum
 
 from quant_site.core import clock
 from quant_site.core.errors import DataMissing
@@ -78,7 +78,8 @@ class StoredBars:
         self.symbols = frozenset(symbols)
 
     def read(self) -> Iterator[Ticks]:
-        stored = Instrument.objects.filter(bars__gt=0).aggregate(Count("pk"), Max("updated_at"))
+        # The sum finds an import that began before the newest one and committed after it.
+        stored = Instrument.objects.filter(bars__gt=0).aggregate(Count("pk"), Sum("bars"), Max("last_session"), Max("updated_at"))
         state = (tuple(stored.values()), self.symbols)
         if state == self._seen:
             return

@@ -31,7 +31,6 @@ from strategies.risk import orders as order_checks
 from trading.armed import armed
 from trading.brokers.base import Broker, LiveQuote
 from trading.context import risk_context_build
-from trading.equity import account_state
 from trading.gate import Denial, GateView, Verdict, Wait, risk, verdict
 from trading.models import Order, Position, Reconciliation, SymbolHalt
 from trading.order_rows import account_halt, order_advance, order_move
@@ -250,10 +249,8 @@ def order_context(order: Order, account: Account, broker: Broker | Venue, outsid
     """The account without the order, at the prices the market shows now; what is bought at a limit counts at the limit. On a
     live account what was traded since the last close counts too. Raises `DataMissing` where the panel does not reach the
     order's session."""
-    context = risk_context_build(account=account, session=order.session, panel=broker.panel, excluding=(order.pk,))
-    if not broker.simulated:
-        now = account_state(account=account, session=trading_session(clock.now()))
-        context = replace(context, cash=now.cash, equity=now.equity)
+    through = None if broker.simulated else trading_session(clock.now())
+    context = risk_context_build(account=account, session=order.session, panel=broker.panel, excluding=(order.pk,), through=through)
     known = {symbol: float(quote.price) for symbol, quote in outside.quotes.items() if quote and quote.price} if outside else {}
     if order.limit_price is not None and order.side == Side.BUY and not order.legs:
         known[order.symbol] = float(order.limit_price)

@@ -1,5 +1,7 @@
 """What the pages of risk and plans show beside figures: verdicts, halts, shocks, bars and what an alert does."""
 
+from decimal import Decimal, InvalidOperation
+
 from django import template
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -69,6 +71,22 @@ def typed(value):
 
 
 @register.filter
+def stored(text):
+    """A number that JSON keeps as text, with its separators; any other text as it is."""
+    if absent(text):
+        return DASH
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        return text
+    if not exact.is_finite():
+        return text
+    places = text.rpartition(".")[2] if "." in text else ""
+    kept = len(places) if len(places) == 2 else max(0, -exact.normalize().as_tuple().exponent)  # cents stay cents
+    return number(exact, kept)
+
+
+@register.filter
 def rule_numbers(reason: Reason):
     """The value that broke a rule's limit, and the limit; empty where it has none."""
     if reason.value is None or reason.limit is None:
@@ -125,11 +143,11 @@ def threshold(alert: PriceAlert):
 
 @register.filter
 def alert_terms(alert: PriceAlert):
-    """What an alert plans or trades when it fires, as [(label, text)]."""
+    """What an alert plans or trades when it fires, as [(label, text)]; what is only so or not has no text."""
     words = {**DIRECTION_LABELS, **dict(TradingPlan.Kind.choices), **desk_words.ORDER_TYPES}
     found = []
     for name, value in alert.action_params.items():
         if value is not False:
-            text = gettext("yes") if value is True else str(words[value]) if value in words else str(value)
+            text = "" if value is True else str(words[value]) if value in words else str(value)
             found.append((desk_words.label(desk_words.COLUMNS, name), text))
     return found

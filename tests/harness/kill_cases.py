@@ -138,7 +138,7 @@ class CaseRun:
 
     def _taken_as_started(self) -> None:
         """What a start with a comparison leaves, without asking the exchange."""
-        boot = SenderBoot.objects.last() or boot_register("sweeper")
+        boot = SenderBoot.objects.first() or boot_register("sweeper")
         account_fund(account=self.case.account, amount=CASH, session=self.desk.day(), key="initial")
         Reconciliation.objects.create(account=self.case.account, boot=boot, kind="BOOT", agrees=True)
         self.desk.arms(self.case.account)
