@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from analytics.desk_words import GREEKS, label
 from strategies.risk import ExposureReport, RiskContext, RiskLimits
@@ -75,8 +76,8 @@ def usages(report: ExposureReport, limits: RiskLimits, *, largest: tuple[str, fl
     loss = Measured(None, report.stress.code, report.stress.reason) if worst is None else Measured(max(0.0, -worst.gain))
     scenarios = _("%(count)s scenarios") % {"count": f"{count:,}"} if count and shortfall.value is not None else ""
     rows = [
-        usage(_("Gross exposure"), report.gross, limits.max_gross_exposure),
-        usage(_("Net exposure"), report.net, limits.max_net_exposure),
+        usage(pgettext("figure", "Gross exposure"), report.gross, limits.max_gross_exposure),
+        usage(pgettext("figure", "Net exposure"), report.net, limits.max_net_exposure),
         usage(_("Expected shortfall of a day"), shortfall, limits.max_es_pct, scenarios),
         usage(_("Worst loss under stress"), loss, limits.max_stress_pct),
     ]
@@ -135,8 +136,8 @@ def changes(before: Mapping, after: Mapping | None, limits: RiskLimits) -> list[
         return Change(name, old["value"], new["value"], None if share is None else share * equity, new["reason"] or old["reason"])
 
     rows = [
-        change(_("Gross exposure"), before["gross"], later["gross"], limits.max_gross_exposure),
-        change(_("Net exposure"), before["net"], later["net"], limits.max_net_exposure),
+        change(pgettext("figure", "Gross exposure"), before["gross"], later["gross"], limits.max_gross_exposure),
+        change(pgettext("figure", "Net exposure"), before["net"], later["net"], limits.max_net_exposure),
         change(_("Expected shortfall of a day"), before["expected_shortfall"], later["expected_shortfall"], limits.max_es_pct),
         change(_("Worst loss under stress"), _loss(before["stress"]), _loss(later["stress"]), limits.max_stress_pct),
     ]

@@ -16,11 +16,11 @@ from analytics import phrases_control, phrases_intents, phrases_orders, phrases_
 # More specific templates first: the first that matches the whole sentence is taken.
 SENTENCES = (
     *phrases_strategies.SENTENCES,
-    *phrases_orders.SENTENCES,
-    *phrases_control.SENTENCES,
     *phrases_risk.SENTENCES,
     *phrases_tickets.SENTENCES,
     *phrases_intents.SENTENCES,
+    *phrases_orders.SENTENCES,
+    *phrases_control.SENTENCES,
     _("No bars of {groups}: open, and their exits cannot be decided."),
     _("The published defaults."),
     _("Switched off by hand."),

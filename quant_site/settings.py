@@ -204,6 +204,7 @@ SPECTACULAR_SETTINGS = {
         "HealthStatus": ["ok", "degraded"],
         "AccountState": "quant_site.core.models.Account.State",
         "LoopRunKind": "quant_site.core.models.LoopRun.Kind",
+        "PlanStatus": "trading.models.intents.TradingPlan.Status",
         "HedgeKind": "trading.models.hedging.HedgePolicy.Kind",
         "HedgeState": "trading.models.hedging.HedgePolicy.State",
         "HedgeSwitch": "trading.api_hedges.SWITCH_CHOICES",

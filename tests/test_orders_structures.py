@@ -14,6 +14,7 @@ from tests.test_orders_partial_exits import Desk
 from trading.bookings import position_key
 from trading.brokers.base import CANCELLED, BrokerFill, BrokerOrder
 from trading.executor import OrderExecutor
+from trading.journal import average_entries
 from trading.ledger import fills_book, positions_mark
 from trading.models import CashEntry, Fill, Order, OrderEvent, PaperOrder, Position
 from trading.order_evidence import evidence_apply
@@ -341,6 +342,7 @@ def test_parts_of_a_leg_are_one_unit_of_its_position_and_an_addition_is_another(
     more = Order.objects.filter(purpose="ENTRY").order_by("id").last()
     told(found, more, *((symbol, 3) for symbol in PRICES), day=2)
     assert set(Position.objects.values_list("units", "quantity")) == {(2, D(6)), (2, D(-6))}
+    assert set(average_entries(list(Position.objects.all())).values()) == {1}
 
 
 def test_a_leg_that_closes_more_than_is_held_is_booked_nowhere():

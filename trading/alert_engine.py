@@ -19,7 +19,7 @@ from decimal import Decimal
 
 import numpy as np
 from django.db import OperationalError, close_old_connections
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from quant_site.core import clock
 from quant_site.core.errors import QuantError
@@ -44,16 +44,18 @@ INTERVAL = 0.5
 LOOKS_AGAIN = 30.0  # seconds until what could not be watched or done is tried again
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALERT, PLAN = "alert", "plan"
+AT_ONCE = 5000
 
 
 @dataclass(slots=True)
 class Watched:
-    """An alert in a book. `count` is how often it has fired, as far as this process knows."""
+    """An alert in a book. `count` is how often it has fired, as far as this process knows; its row is kept where its level moves."""
 
-    alert: PriceAlert
+    symbol: str
     terms: tuple
     feed: str
     count: int
+    row: PriceAlert | None
 
 
 def source_for(account: Account) -> TickSource:
@@ -82,7 +84,7 @@ class AlertEngine:
         self._symbols_changed = True
         self._cursor: Cursor = cursor_at_end(time.monotonic())
         self._marks_read()
-        self._alerts_put(self._alert_rows())
+        self._alerts_put(self._alert_rows().iterator(chunk_size=AT_ONCE))
         self._plans_put(self._plan_rows())
 
     def step(self) -> int:
@@ -98,10 +100,10 @@ class AlertEngine:
 
     # --- what is watched
 
-    def _alert_rows(self) -> Iterable[PriceAlert]:
+    def _alert_rows(self) -> QuerySet[PriceAlert]:
         return PriceAlert.objects.filter(is_active=True, is_deleted=False, account__is_replay=False).order_by("pk")
 
-    def _plan_rows(self) -> Iterable[TradingPlan]:
+    def _plan_rows(self) -> QuerySet[TradingPlan]:
         waiting = TradingPlan.objects.filter(status=TradingPlan.Status.ACTIVE, auto_execute=True, is_deleted=False)
         return waiting.filter(account__is_replay=False).exclude(orders__status__in=OPEN).order_by("pk")
 
@@ -111,33 +113,35 @@ class AlertEngine:
 
     def _alerts_put(self, rows: Iterable[PriceAlert]) -> None:
         """Watch these alerts as their rows are."""
-        rows = list(rows)
-        self._marks_read({row.symbol for row in rows} - set(self._marks))
         for row in rows:
+            if row.symbol not in self._marks:
+                self._marks_read([row.symbol])
             feed = self._feed(row.account_id)
             level = level_of(row, self._close(row.symbol))
             if feed is None or level is None:
                 self._unserved.add((ALERT, row.pk))
                 continue
-            if counts_from_close(row):
-                self._from_close[row.symbol].add(row.pk)
             once = row.action_params.get("once", False)
             watch = Watch((ALERT, row.pk), row.symbol, level.price, level.above, since=_micros_of(row.watched_since), once=once)
             self.books[feed].add(watch, beyond=row.is_beyond)
-            self._alerts[row.pk] = Watched(row, watched_terms(row), feed, row.trigger_count)
+            moving = row if counts_from_close(row) else None
+            if moving is not None:
+                self._from_close[row.symbol].add(row.pk)
+            self._alerts[row.pk] = Watched(row.symbol, watched_terms(row), feed, row.trigger_count, moving)
 
     def _alerts_reload(self, ids: set[int]) -> None:
         for pk in ids:
             self._alert_drop(pk)
-        if ids:
-            self._alerts_put(self._alert_rows().filter(pk__in=ids))
-            self._symbols_changed = True
+        ordered = sorted(ids)
+        for first in range(0, len(ordered), AT_ONCE):
+            self._alerts_put(self._alert_rows().filter(pk__in=ordered[first : first + AT_ONCE]))
+        self._symbols_changed |= bool(ids)
 
     def _alert_drop(self, pk: int) -> None:
         watched = self._alerts.pop(pk, None)
         if watched is not None:
             self.books[watched.feed].remove((ALERT, pk))
-            self._from_close[watched.alert.symbol].discard(pk)
+            self._from_close[watched.symbol].discard(pk)
 
     def _plans_put(self, rows: Iterable[TradingPlan]) -> None:
         """Wait for the prices of these plans. One that closes waits on the side that what is held asks for."""
@@ -151,9 +155,8 @@ class AlertEngine:
                 continue
             level = entry_level(row.plan_type, sign, row.entry_price)
             since = _micros_of(row.updated_at)
-            self.books[feed].add(
-                Watch((PLAN, row.pk), row.symbol, level.price, level.above, since=since, once=True, touch=True), beyond=False
-            )
+            watch = Watch((PLAN, row.pk), row.symbol, level.price, level.above, since=since, once=True, touch=True)
+            self.books[feed].add(watch, beyond=False)
             self._plans[row.pk] = feed
 
     def _plans_reload(self, ids: set[int]) -> None:
@@ -161,9 +164,8 @@ class AlertEngine:
             feed = self._plans.pop(pk, None)
             if feed is not None:
                 self.books[feed].remove((PLAN, pk))
-        if ids:
-            self._plans_put(self._plan_rows().filter(pk__in=ids))
-            self._symbols_changed = True
+        self._plans_put(self._plan_rows().filter(pk__in=sorted(ids)) if ids else ())
+        self._symbols_changed |= bool(ids)
 
     def _feed(self, account_id: str) -> str | None:
         """The name of the stream that serves the account; None while there is none."""
@@ -202,7 +204,7 @@ class AlertEngine:
                     symbol for symbol in payload["symbols"] if symbol in self._marks and str(self._marks[symbol][0]) < payload["session"]
                 }
                 self._marks_read(behind)
-                alerts |= {pk for pk, watched in self._alerts.items() if watched.alert.symbol in behind} if behind else set()
+                alerts |= {pk for pk, watched in self._alerts.items() if watched.symbol in behind} if behind else set()
             elif type.startswith("plan."):
                 plans.add(payload["id"])
             elif type != "alert.acted" and not self._known(type, payload):
@@ -294,7 +296,7 @@ class AlertEngine:
         for symbol, close in closes.items():
             for pk in sorted(self._from_close.get(symbol, ())):
                 watched = self._alerts[pk]
-                book, level = self.books[watched.feed], level_of(watched.alert, close)
+                book, level = self.books[watched.feed], level_of(watched.row, close)
                 watch, was = book[(ALERT, pk)], book.beyond((ALERT, pk))
                 if level.price != watch.level:
                     book.add(replace(watch, level=level.price), beyond=False)

@@ -31,6 +31,7 @@ Action, Outcome = PriceAlert.Action, AlertFiring.Outcome
 ACTOR = "alerts"
 ACTS_WITHIN = timedelta(minutes=15)
 BARS_WATCHED = "bars.watched"
+AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,7 @@ def moves_record(*, moves: list[Move], marks: dict[str, Mark] | None = None) -> 
     A move that no longer holds is left out, and so is everything of a symbol whose mark another process has set.
     """
     recorded = Recorded(stale_symbols=_marks_move(marks or {}))
-    ids = sorted({move.alert_id for move in moves})
-    rows = {row.pk: row for row in PriceAlert.objects.select_for_update().filter(pk__in=ids).order_by("pk")}
+    rows = _alerts_lock(sorted({move.alert_id for move in moves}))
     counts = {pk: row.trigger_count for pk, row in rows.items()}
     firings, moved = [], set()
     for move in moves:
@@ -101,6 +101,11 @@ def _marks_move(marks: dict[str, Mark]) -> set[str]:
         WatchedBar, ("session", "close"), [(mark.session, mark.close, symbol) for symbol, mark in marks.items() if symbol not in stale]
     )
     return stale
+
+
+def _alerts_lock(ids: list[int]) -> dict[int, PriceAlert]:
+    parts = (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
+    return {row.pk: row for part in parts for row in PriceAlert.objects.select_for_update().filter(pk__in=part).order_by("pk")}
 
 
 def _holds(move: Move, row: PriceAlert) -> bool:

@@ -27,10 +27,10 @@ from quant_site.market.execution import CostModel
 from quant_site.market.models import Instrument
 from quant_site.market.selectors import unknown_symbols
 from quant_site.market.store import symbol_clean
-from trading import orders
 from trading.bar_marks import mark_ensure
 from trading.intent_tickets import intent_order, position_held
 from trading.models import Order, TradingPlan
+from trading.orders import order_cancel_request
 from trading.plan_rules import RiskReward, entry_level, prices_check, quantity_check, risk_reward
 from trading.states import OPEN, OrderStatus
 from trading.vocabulary import OrderType, Origin
@@ -357,7 +357,7 @@ def _unfinished(row: TradingPlan) -> list[Order]:
 
 def _call_back(row: TradingPlan, actor) -> None:
     for order in _unfinished(row):
-        orders.order_cancel_request(order=order, actor=actor)
+        order_cancel_request(order=order, actor=actor)
 
 
 def _checked(row: TradingPlan) -> TradingPlan:

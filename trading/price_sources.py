@@ -31,7 +31,7 @@ from trading.models import WatchedBar
 from trading.plan_rules import MICROS, micros
 
 logger = logging.getLogger(__name__)
-SYMBOLS_AT_ONCE = 100
+SYMBOLS_AT_ONCE, TICKS_AT_ONCE = 100, 10_000
 BARS = "bars"
 
 
@@ -198,6 +198,8 @@ class QuotePush:
         self._pushed.append(Tick(symbol, micros(price(value)), at))
 
     def read(self) -> Iterator[Ticks]:
-        ticks = [self._pushed.popleft() for _ in range(len(self._pushed))]
-        if ticks:
-            yield Ticks(ticks)
+        waiting = len(self._pushed)
+        while waiting:
+            part = min(waiting, TICKS_AT_ONCE)
+            yield Ticks([self._pushed.popleft() for _ in range(part)])
+            waiting -= part

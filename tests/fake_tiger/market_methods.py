@@ -138,10 +138,11 @@ def _brief(venue: Venue, contract: Contract, expiry: str, right: str) -> Fields:
     quote = venue.world.quotes.get(contract.key)
     if quote:
         wire = quote_wire(contract.key, quote, None)
-        return {
+        shown = {
             name: wire[name]
             for name in ("bidPrice", "bidSize", "askPrice", "askSize", "latestPrice", "volume", "preClose", "open", "high", "low")
         }
+        return shown | {"midTimestamp": wire["latestTime"]}
     for row in venue.world.chains.get(contract.symbol, {}).get(expiry, ()):
         if decimal(row["strike"]) == contract.strike and row.get(right):
             shown = {name: value for name, value in row[right].items() if name not in (*GREEKS, "impliedVol")}

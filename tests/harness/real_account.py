@@ -36,9 +36,11 @@ D = Decimal
 CASH = D(100_000)
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
 EXTERNAL = "EXT"
+# Options by identifier, with blanks as the exchange has them: what they trade at.
+OPTIONS = {"AAA   190315C00100000": Decimal("4.00"), "AAA   190315C00110000": Decimal("1.50")}
 PRICE = D(100)
 PATIENT, HASTY = 5, 0.4  # seconds that the SDK waits for an answer
-LIMITS = {"max_position_pct": 1, "max_gross_exposure": D("0.05"), "max_adv_pct": 1, "day_trade_rule": "OFF", "max_orders_per_minute": 60}
+LIMITS = {"max_position_pct": 1, "max_gross_exposure": D("0.05"), "max_adv_pct": 1, "day_trade_rule": "OFF", "quote_max_age": 86_400}
 
 
 class Exchange(FakeTiger):
@@ -83,6 +85,8 @@ class Desk:
     def quotes(self) -> None:
         for symbol in (*SYMBOLS, EXTERNAL):
             self.exchange.quote(symbol, bid=PRICE, ask=PRICE, last=PRICE)
+        for identifier, paid in OPTIONS.items():
+            self.exchange.quote(identifier, bid=paid, ask=paid, last=paid)
 
     def patience(self, seconds: float) -> None:
         told = self.exchange.config()

@@ -11,7 +11,7 @@ from typing import Any
 
 from quant_site.core.models import Account
 from tests.fake_tiger.client import FakeTigerError
-from tests.harness.real_account import EXTERNAL, PRICE, Desk
+from tests.harness.real_account import EXTERNAL, OPTIONS, PRICE, Desk
 from trading.models import Order
 from trading.order_changes import order_change_request
 from trading.order_rows import account_halt
@@ -22,8 +22,7 @@ from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
 D = Decimal
 BELOW = PRICE - 1
 STOP, TARGET = D(95), D(120)
-# By identifier, with blanks as the exchange has them: side and price.
-LEGS = {"AAA   190315C00100000": ("BUY", D("4.00")), "AAA   190315C00110000": ("SELL", D("1.50"))}
+LEGS = {identifier: (side, paid) for (identifier, paid), side in zip(OPTIONS.items(), ("BUY", "SELL"), strict=True)}
 
 
 @dataclass

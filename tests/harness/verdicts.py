@@ -228,6 +228,9 @@ def positions_are_protected(seen: Evidence) -> Iterable[str]:
             rests = working.get((symbol, purpose), [])
             if level is not None and symbol not in stuck and "halted" not in seen.case.notes and rests != [abs(position.quantity)]:
                 yield f"{position.quantity} {symbol} are held, {purpose} orders over {rests} work"
+        unknown = [row for row in seen.rows if row.status == "UNKNOWN" and row.symbol == symbol and row.purpose in (Purpose.STOP, Purpose.EXIT)]
+        if position.stop_price is not None and not working.get((symbol, Purpose.STOP)) and not unknown:
+            yield f"{position.quantity} {symbol} are held without any stop"
 
 
 def books_agree(seen: Evidence) -> Iterable[str]:
