@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from quant_site.core.endpoints_control import CONFIRMATION_HEADER, confirmation_of
+from quant_site.core.fields import choices
 from quant_site.core.idempotency import HEADER, idempotent
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import account_get
@@ -18,6 +19,7 @@ from quant_site.core.types import OrderType, Side
 from quant_site.core.views import row_get
 from trading.api import OrderDetailSerializer, OrdersView
 from trading.models import Order, Position
+from trading.models.orders import SIDE_LABELS
 from trading.order_changes import order_change_request
 from trading.orders import order_cancel_request
 from trading.previews import ticket_preview
@@ -30,19 +32,19 @@ PRICE = {"max_digits": 20, "decimal_places": 6}
 
 class LegRequestSerializer(serializers.Serializer):
     symbol = serializers.CharField(max_length=32)
-    side = serializers.ChoiceField(choices=[side.value for side in Side])
+    side = serializers.ChoiceField(choices=choices(Side, SIDE_LABELS))
     ratio = serializers.IntegerField(min_value=1, max_value=99)
 
 
 class TicketSerializer(serializers.Serializer):
     account = serializers.CharField(max_length=64)
     symbol = serializers.CharField(max_length=32, help_text="Of an order of several legs: the name of the trade.")
-    side = serializers.ChoiceField(choices=[side.value for side in Side])
+    side = serializers.ChoiceField(choices=choices(Side, SIDE_LABELS))
     quantity = serializers.DecimalField(min_value=Decimal(1), **PRICE)
-    order_type = serializers.ChoiceField(choices=[kind.value for kind in OrderType], default=OrderType.MARKET.value)
+    order_type = serializers.ChoiceField(choices=choices(OrderType), default=OrderType.MARKET.value)
     limit_price = serializers.DecimalField(required=False, allow_null=True, **PRICE)
     stop_price = serializers.DecimalField(required=False, allow_null=True, **PRICE)
-    time_in_force = serializers.ChoiceField(choices=[kind.value for kind in TimeInForce], default=TimeInForce.DAY.value)
+    time_in_force = serializers.ChoiceField(choices=choices(TimeInForce), default=TimeInForce.DAY.value)
     stop_loss = serializers.DecimalField(required=False, allow_null=True, help_text="Protects what the order opens.", **PRICE)
     take_profit = serializers.DecimalField(required=False, allow_null=True, **PRICE)
     position = serializers.IntegerField(required=False, allow_null=True, help_text="The position to close or reduce.")

@@ -84,16 +84,18 @@ def matrix(seed: int) -> Iterator[Coordinates]:
 
 def _thrown(number: int, failpoint: str, fault: str, dice: random.Random) -> Coordinates:
     point = BY_NAME[failpoint]
-    methods = ["place_order"] * 4 + [point.call or "place_order"] * 4 + ([] if fault == "inactive" else [dice.choice(QUESTIONS)])
+    orders_only = fault == "inactive" or failpoint.startswith("alarm")
+    methods = ["place_order"] * 4 + [point.call or "place_order"] * 4 + [dice.choice(QUESTIONS)]
+    method = "place_order" if orders_only else dice.choice(methods)
     return Coordinates(
         number=number,
         failpoint=failpoint,
         fault=fault,
         story=dice.choice(point.stories),
-        hit=dice.choice((1, 1, 1, 2, 3)),
-        method="place_order" if fault == "inactive" else dice.choice(methods),
+        hit=dice.choice((1, 1, 1, 1, 2)),
+        method=method,
         after=dice.random() < 0.5,
-        skip=dice.choice((0, 0, 0, 1, 2)),
+        skip=dice.choice((0, 0, 1, 2)) if method == "place_order" else 0,
         times=dice.choice((1, 1, 2)),
         heals=dice.random() < 0.8,
         armed_first=dice.random() < 0.5,
