@@ -79,7 +79,7 @@ def everything(account, users):
     position_make(account)
     awaiting, unknown, halt = order_awaiting(account, users["owner"]), order_unknown(account), halt_make(account)
     working = order_make(account, "working", status="ACKED", order_type="LMT", limit_price=D(95), symbol="BBB", origin="PLAN")
-    acts = {
+    return {
         reverse("order-confirm", args=[awaiting.pk]): {"seen": payload_hash(order_payload(awaiting)), "password": PASSWORD},
         reverse("order-settle", args=[unknown.pk]): {"outcome": "CANCELLED", "evidence": "seen"},
         reverse("halt-clear", args=[halt.pk]): {"seen": payload_hash(clear_payload(halt)), "password": PASSWORD},
@@ -87,7 +87,6 @@ def everything(account, users):
         reverse("order-change", args=[working.pk]): {"quantity": "11"},
         reverse("ticket"): {"account": account.pk, "symbol": "BBB", "side": "BUY", "quantity": "1", "order_type": "MKT", "act": "preview"},
     }
-    return acts
 
 
 def rows() -> list:

@@ -54,7 +54,7 @@ class AccountLimits(models.Model):
     )
     max_daily_loss_pct = optional_share(_("daily loss limit"), help_text=_("A deeper loss within a session lets the account only reduce."))
     risk_per_trade_pct = RatioField(_("risk per trade"), default=Decimal("0.01"), validators=share)
-    max_es_pct = optional_share(_("largest expected shortfall"), help_text=_("Mean loss of the worst 2.5 % of days."))
+    max_es_pct = optional_share(_("largest expected shortfall"), help_text=_("Mean loss of the worst days, one in forty."))
     max_stress_pct = optional_share(_("largest loss under stress"), help_text=_("Spot ±5, 10, 20 %, volatility −25, +50, +100 %."))
     max_delta_pct = optional_share(_("largest delta"), help_text=_("Dollars of delta."))
     max_gamma_pct = optional_share(_("largest gamma"), help_text=_("Dollars of gamma per 1 %."))

@@ -21,9 +21,9 @@ class Databases:
     drop: Callable[[], None]
 
 
-def copies(folder: Path, database: str, count: int) -> Databases:
+def copies(folder: Path, database: str, count: int, *, redis_url: str = "") -> Databases:
     """Set Django up and make `count` databases with tables and nothing else in them."""
-    return _files(folder, count) if database == SQLITE else _of_server(folder, database, count)
+    return _files(folder, count) if database == SQLITE else _of_server(folder, database, count, redis_url)
 
 
 def _files(folder: Path, count: int) -> Databases:
@@ -38,12 +38,12 @@ def _files(folder: Path, count: int) -> Databases:
     return Databases([lambda name=name: _point(str(name)) for name in names], lambda: None)
 
 
-def _of_server(folder: Path, url: str, count: int) -> Databases:
+def _of_server(folder: Path, url: str, count: int, redis_url: str) -> Databases:
     parts = urlsplit(url)
     base = f"{parts.path.lstrip('/') or 'quant'}_crash_{os.getpid()}"
     names = [f"{base}_{number}" for number in range(count)]
     server(url, *(f"CREATE DATABASE {name} CHARACTER SET utf8mb4" for name in names))
-    real = workspace.prepare(folder, database_url=urlunsplit(parts._replace(path=f"/{names[0]}")))
+    real = workspace.prepare(folder, database_url=urlunsplit(parts._replace(path=f"/{names[0]}")), redis_url=redis_url)
     for name in names:
         _point(name)
         real.tables()

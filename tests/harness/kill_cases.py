@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from django.db.models import Count, Sum
 from quant_site.core import clock
 from quant_site.core.models import Account, Confirmation
 from quant_site.core.stepup import GOOD_FOR, payload_hash
-from tests.harness.failpoints import BY_NAME, FAILPOINTS, arm
+from tests.harness.failpoints import BY_NAME, FAILPOINTS, arm, die
 from tests.harness.real_account import CASH, HASTY, PATIENT, Desk, forked, people
 from tests.harness.stories import STORIES, Case, round_
 from tests.harness.verdicts import Evidence, violations
@@ -110,26 +110,28 @@ def heard(desk: Desk) -> int:
 
 
 class CaseRun:
-    """Runs one case from its account to its verdict."""
+    """Runs one case from its account to its verdict. `fire` is what happens at the failpoint, `prelude` what the first process
+    begins with."""
 
-    def __init__(self, desk: Desk, at: Coordinates, name: str, number: str, scratch: Path):
-        self.desk, self.at, self.scratch = desk, at, scratch
+    def __init__(self, desk: Desk, at: Coordinates, name: str, number: str, scratch: Path, fire: Callable[[], None] = die):
+        self.desk, self.at, self.scratch, self.fire = desk, at, scratch, fire
         self.story = STORIES[at.story]
         self.case = Case(desk, desk.account(name, number))
         self.died, self.before = 0, None
+        self.prelude: Callable[[], Any] = lambda: None
 
     def run(self) -> dict[str, Any]:
         self.desk.exchange.journal.orders()  # what was before is read, so that the offset is this case's beginning
         offset, first = self.desk.exchange.journal.path.stat().st_size, heard(self.desk)
         if not self.story.compares:
-            self._taken_as_started()
+            self.taken_as_started()
         self.story.wants(self.case)
         self._fault()
         failpoint, trouble = BY_NAME[self.at.failpoint], []
         if failpoint.first:
             trouble += self._life(failpoint.first, 1, begins=False)
         trouble += self._life(failpoint.name, self.at.hit, begins=bool(failpoint.first))
-        self._successor()
+        self.successor()
         found = violations(Evidence(self.case, offset, first))
         if self.at.settles and not found and self._settled_by_people():
             found = violations(Evidence(self.case, offset, first))
@@ -138,7 +140,7 @@ class CaseRun:
             found["what_was_raised"] = trouble
         return {"died": self.died, "violations": found}
 
-    def _taken_as_started(self) -> None:
+    def taken_as_started(self) -> None:
         """What a start with a comparison leaves, without asking the exchange."""
         boot = SenderBoot.objects.first() or boot_register("sweeper")
         account_fund(account=self.case.account, amount=CASH, session=self.desk.day(), key="initial")
@@ -172,7 +174,8 @@ class CaseRun:
 
     def _go(self, failpoint: str, hit: int, begins: bool, report: Path) -> None:
         try:
-            arm(BY_NAME[failpoint], hit)
+            self.prelude()
+            arm(BY_NAME[failpoint], hit, self.fire)
             if begins:
                 self.desk.starts(self.case.account)
             for act in self.story.acts:
@@ -183,7 +186,7 @@ class CaseRun:
 
     # --- its successor
 
-    def _successor(self) -> None:
+    def successor(self) -> None:
         """Another process starts; a person arms the account, before or after the books were compared."""
         notes = self.case.notes
         if self.at.heals:

@@ -13,6 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import Error as DatabaseError
 from django.db import connections
 
 from quant_site.core import clock
@@ -69,6 +70,7 @@ class Desk:
 
     def __init__(self, folder: Path, clock_: MovedClock, names: list[str]):
         logging.disable(logging.CRITICAL)
+        self.survives = False
         self.clock, self.panel = clock_, panel_of({symbol: [FLAT] * len(DAYS) for symbol in (*SYMBOLS, EXTERNAL)})
         for symbol in (*SYMBOLS, EXTERNAL):
             Instrument.objects.get_or_create(symbol=symbol)
@@ -123,11 +125,17 @@ class Desk:
         Arming.objects.get_or_create(open_key=account.pk, defaults={"account": account, "boot": boot, "armed_by": account.owner})
 
     def round(self, account: Account) -> str:
-        """One round as the sweeper makes it. What the broker or another sweeper is to blame for is answered in words."""
+        """One round as the sweeper makes it. What the broker or another sweeper is to blame for is answered in words, and so is
+        a database that went away where that is to be `survived`: then the next round has another connection."""
         try:
             return sweeper._sweep_account(Account.objects.get(pk=account.pk))
         except QuantError as error:
             return f"{error.code}: {error.message}"
+        except DatabaseError as error:
+            if not self.survives:
+                raise
+            connections.close_all()
+            return f"{type(error).__name__}: {error}"
 
     @staticmethod
     def day() -> date:

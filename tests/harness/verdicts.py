@@ -37,7 +37,8 @@ class Evidence:
         self.at_exchange: dict[str, list[BookOrder]] = defaultdict(list)
         for order in self.ours:
             self.at_exchange[order.user_mark].append(order)
-        self.calls = [call for call in self.journal.calls() if call.number > first]
+        mine = ("", None, self.number)
+        self.calls = [call for call in self.journal.calls() if call.number > first and call.fields.get("account") in mine]
         with self.journal.path.open("rb") as lines:
             lines.seek(offset)
             self.records = [json.loads(line) for line in lines if line.endswith(b"\n")]

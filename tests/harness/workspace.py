@@ -28,14 +28,14 @@ def scratch_folder(prefix: str) -> Path:
     return folder
 
 
-def prepare(folder: Path, *, database_url: str = ""):
+def prepare(folder: Path, *, database_url: str = "", redis_url: str = ""):
     """Django on `folder`, or on the database of the URL, with tables; answers the module that works with them."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "quant_site.settings_test",
         "VAR_DIR": str(folder),
         "LOG_LEVEL": "CRITICAL",
         "DATABASE_URL": database_url,
-        "REDIS_URL": "",
+        "REDIS_URL": redis_url,
     }
     importlib.import_module("django").setup()
     return importlib.import_module("tests.harness.real_account")
