@@ -16,6 +16,7 @@ from tests.support_strategies import strategy_gone
 from trading.brokers import broker_for
 from trading.executor import OrderExecutor
 from trading.ledger import account_fund
+from trading.models import EquitySnapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -189,6 +190,7 @@ def test_a_signal_on_its_way_is_called_back_from_the_broker(world):
     panel, session = panel_load(), date(2013, 2, 27)
     broker = broker_for(world.account, panel)
     broker.open_account(world.account.pk, Decimal(100_000))
+    EquitySnapshot.objects.all().delete()  # it lies after the session
     account_fund(account=world.account, amount=Decimal(100_000), session=session, key="initial")
     signal = make_signal(world.account, world.strategy, symbol="MSFT", status="VALIDATED", session=session)
     OrderExecutor(world.account, broker, session, panel).execute_signal_batch([signal])

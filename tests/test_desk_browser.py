@@ -10,6 +10,7 @@ from quant_site.core import clock
 from quant_site.core.models import Account
 from tests.desk_world import NOW, PASSWORD, D, account_make, order_awaiting, order_make, order_unknown, people, position_make
 from tests.test_browser_pages import CHROMIUM, Desk, chromium  # noqa: F401 (fixtures)
+from tests.test_pages_desk import options_held
 from trading.alerts import alert_create
 from trading.models import Order, PriceAlert, Reconciliation, SymbolHalt, TradingPlan
 from trading.plans import plan_create
@@ -81,6 +82,16 @@ def test_both_pages_fit_the_window_and_the_console_stays_quiet(desk, full, width
     assert window.complaints == []
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_options_fit_too(desk, users, monkeypatch, width):
+    held = options_held(users, monkeypatch)
+    window = desk(width=width, locale="en-US")
+    window.page.goto(f"/risk/?account={held.pk}")
+    expect(window.page.locator("#options")).to_contain_text("SPY")
+    assert window.overflow() <= 0
+    assert window.complaints == []
+
+
 def test_they_are_in_the_head_of_every_page(desk):
     window = desk(locale="en-US")
     for name in ("Risk", "Plans"):
@@ -140,6 +151,18 @@ def test_a_waiting_order_asks_for_the_password_again_where_it_was_wrong(desk, ac
     form.locator("button.danger").click()
     expect(window.page.locator("#messages")).to_contain_text("is confirmed")
     assert Order.objects.get().confirmed_by == users["owner"]
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_what_was_done_is_seen_below_the_head(desk, account, width):
+    order = order_make(account, "working", status="ACKED")
+    window = desk(width=width, locale="en-US")
+    window.page.goto("/risk/")
+    window.page.click(f"#order-{order.pk} button")
+    expect(window.page.locator("#messages .message")).to_contain_text(f"cancel order {order.pk}")
+    head, said = (window.page.locator(name).bounding_box() for name in ("header.top", "#messages .message"))
+    assert head["y"] + head["height"] <= said["y"]
+    expect(window.page.locator("#messages .message")).to_be_in_viewport()
 
 
 def test_everything_works_without_javascript(chromium, live_server, account, users):

@@ -6,9 +6,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from analytics import desk_reads
+from analytics.templatetags.figures import number
 from quant_site.core import clock
 from quant_site.core.models import Account
 from quant_site.core.stepup import payload_hash
+from quant_site.market.options.quotes import option_market
 from tests.desk_world import (
     LAST,
     NOW,
@@ -22,6 +25,8 @@ from tests.desk_world import (
     position_make,
     signed_in,
 )
+from tests.hedge_world import HedgeWorld
+from tests.options_world import market_panel
 from trading.models import Order, Reconciliation, SymbolHalt
 from trading.settling import settle_payload
 from trading.symbol_halts import clear_payload
@@ -424,3 +429,35 @@ def test_the_state_is_shown_with_the_way_to_change_it(account, users):
     assert f"{reverse('trading-state')}?account=DESK" in shown
     assert "Reducing only" in shown and "The account lost 3% since the last close" in shown
     assert str(LAST) in page_of(users["owner"], account)
+
+
+# --- options
+
+
+def options_held(users, monkeypatch) -> Account:
+    """An account of the owner's that sold five calls on SPY near their end and holds 100 ACME; options are priced by a model."""
+    panel = market_panel(sessions=120)
+    desk = HedgeWorld(panel, cash="1000000")
+    desk.account.owner, desk.account.is_replay = users["owner"], False
+    desk.account.save()
+    chain = option_market(panel).chain("SPY", 90)
+    quote = chain.nearest_delta(chain.expirations()[0], "C", 0.5)
+    desk.buy(quote.contract.symbol, -5, 90, price=quote.mid)
+    desk.buy("ACME", 100, 90)
+    desk.close(91)
+    monkeypatch.setattr("analytics.desk_reads.panel_load", lambda: panel)
+    return desk.account
+
+
+def test_options_are_shown_by_underlying_with_their_greeks_and_where_prices_come_from(users, monkeypatch):
+    account = options_held(users, monkeypatch)
+    found = desk_reads.risk_parts(account)["options"].data["underlyings"][0]
+    text = page_of(users["owner"], account)
+    shown = part(text, "options")
+    words = plain(shown)
+    assert "SPY" in words and "−5 × SPY" in words and "call synthetic" in words
+    greeks = [found.with_shares.greeks[name] for name in ("delta", "gamma", "vega", "theta")]
+    assert all(value is not None for value in greeks)
+    assert f"{number(greeks[0], 0)} {number(greeks[1], 0)} {number(greeks[2], 0)} {number(greeks[3], 0)}" in words
+    assert "No market made these prices" in words
+    assert {"Delta", "Gamma", "Vega", "Theta"} <= set(re.findall(r"<span>(\w+)</span>", part(text, "exposure")))

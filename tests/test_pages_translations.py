@@ -116,8 +116,8 @@ def test_every_choice_of_a_field_has_a_chinese_label():
 
 def test_every_code_that_a_page_shows_has_a_chinese_label():
     sources = "".join(Path(module.__file__).read_text() for module in (gate, paper))
-    refusals = set(re.findall(r'return f?"([A-Z_]+): ', sources)) | set(CODES) | {"OTHER_LEG_FAILED", "NOTHING_TO_REDUCE"}
-    assert {"HALTED", "UNKNOWN_SYMBOL", "NO_BAR"} <= refusals
+    refusals = set(re.findall(r'(?:return|Denial\(|Wait\(|reason =) ?f?"([A-Z_]+): ', sources)) | set(CODES) | {"OTHER_LEG_FAILED", "NOTHING_TO_REDUCE"}
+    assert {"HALTED", "NOT_ARMED", "MARKET_CLOSED", "RUNAWAY", "UNKNOWN_SYMBOL", "NO_BAR"} <= refusals
     with translation.override("zh-hans"):
         assert [code for code in sorted(refusals) if not CHINESE.search(wording.violation_name(code))] == []
         assert [code for code in REASONS if code != "OPEN" and not CHINESE.search(wording.exit_reason(code))] == []

@@ -64,6 +64,12 @@ def server(url: str, *statements: str) -> list[tuple]:
         connection.close()
 
 
+def url_here(database: str) -> str:
+    """The URL of the database that this process is pointed at; "" for the SQLite file of its folder."""
+    name = importlib.import_module("django.db").connection.settings_dict["NAME"]
+    return "" if database == SQLITE else urlunsplit(urlsplit(database)._replace(path=f"/{name}"))
+
+
 def _point(name: str) -> None:
     connection = importlib.import_module("django.db").connection
     connection.close()

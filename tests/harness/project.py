@@ -11,13 +11,19 @@ django.setup()
 
 from django.db.models import Count  # noqa: E402
 
-from quant_site.core.models import LoopRun  # noqa: E402
+from quant_site.core import clock  # noqa: E402
+from quant_site.core.models import Account, LoopRun  # noqa: E402
+from quant_site.core.services import account_create  # noqa: E402
 from quant_site.digest import account_digest  # noqa: E402
 from quant_site.market.selectors import panel_load  # noqa: E402
 from quant_site.market.services import bundled_import  # noqa: E402
+from quant_site.market.sessions import last_completed_session  # noqa: E402
 from quant_site.replay import replay_account, replay_run  # noqa: E402
 from strategies.services import strategies_seed  # noqa: E402
+from trading.brokers.paper import PaperBroker  # noqa: E402
 from trading.models import Fill, Order, PaperFill, PaperOrder  # noqa: E402
+from trading.order_rows import order_create  # noqa: E402
+from trading.vocabulary import OrderType, Purpose  # noqa: E402
 
 
 def fill() -> None:
@@ -56,3 +62,23 @@ def compare() -> dict:
 
 def _account(name: str):
     return LoopRun.objects.filter(account_id=name).select_related("account").first().account
+
+
+def paper_account(name: str) -> Account:
+    """An account of the paper broker that the sweeper works for."""
+    bundled_import()
+    account = account_create(id=name)
+    PaperBroker(panel_load()).open_account(name, account.initial_cash)
+    connections.close_all()
+    return account
+
+
+def paper_order(account: Account) -> int:
+    """An intent that the sweeper sends whatever the hour is: it closes something, so that no limit has to be looked at."""
+    number = Order.objects.filter(account=account).count()
+    order = order_create(
+        account=account, purpose=Purpose.EXIT, symbol="IBM", side="SELL", order_type=OrderType.MARKET, quantity=1 + number,
+        session=last_completed_session(clock.now()), decision_price=100, key=f"order {number}",
+    )  # fmt: skip
+    connections.close_all()
+    return order.pk
