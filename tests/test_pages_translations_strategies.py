@@ -35,7 +35,7 @@ from trading.brokers import paper
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # What is spelt in Latin letters in Chinese too: commands, and names of data, products and people.
 COMMAND = re.compile(r"(manage\.py )?import_\w+ (PATH|--kind ETF)")
-NAMES = {"Delta", "Fama", "French", "Piotroski", "Hull", "Select", "Sector"}
+NAMES = {"Delta", "Gamma", "Theta", "Vega", "Fama", "French", "Piotroski", "Hull", "Select", "Sector"}
 
 keys = pytest.mark.parametrize("key", sorted(REGISTRY))
 

@@ -87,12 +87,14 @@ def options_permission(proposal: Proposal, context: RiskContext) -> Violation | 
     level = context.limits.options_level
     if level >= ALL_OPTIONS:
         return None
-    barred = {NO_OPTIONS: proposal.options, BUYING_ONLY: [leg for leg in proposal.options if leg.quantity < 0]}.get(level, [])
-    if level == COVERED_ONLY:
-        barred = [leg for leg in proposal.options if leg.symbol in proposal.uncovered]
-    if barred:
-        words = {NO_OPTIONS: "trade options", BUYING_ONLY: "sell options", COVERED_ONLY: "sell uncovered options"}[level]
-        return Violation("OPTIONS_LEVEL", f"This account may not {words} ({barred[0].symbol}).", level, barred[0].symbol)
+    sold = [leg.symbol for leg in proposal.options if leg.quantity < 0]
+    every, bare = [leg.symbol for leg in proposal.options], [symbol for symbol in sold if symbol in proposal.uncovered]
+    if level == NO_OPTIONS and every:
+        return Violation("OPTIONS_LEVEL", f"This account may not trade options ({every[0]}).", level, every[0])
+    if level == BUYING_ONLY and sold:
+        return Violation("OPTIONS_LEVEL", f"This account may not sell options ({sold[0]}).", level, sold[0])
+    if level == COVERED_ONLY and bare:
+        return Violation("OPTIONS_LEVEL", f"This account may not sell uncovered options ({bare[0]}).", level, bare[0])
     return None
 
 
