@@ -14,7 +14,6 @@ class ServiceForm(forms.Form):
     """`BLAMED` says by an error's code which field it is about, where its details do not (`field`, `fields`)."""
 
     BLAMED: dict[str, str] = {}
-    template_name_label = None
 
     def refuse(self, error: QuantError) -> None:
         """Show what a service refused."""

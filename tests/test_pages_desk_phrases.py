@@ -91,9 +91,6 @@ BRANCHES = {
         f"The stop 7 is on the wrong side: it belongs {side} 7." for side in ("above", "below")
     ],
     "This type of order 7 7 price.": ["This type of order needs limit price.", "This type of order has no stop price."],
-    "This account may not 7 (7).": [
-        f"This account may not {words} (7)." for words in ("trade options", "sell options", "sell uncovered options")
-    ],
     "7, less than the last dividend of 7; the next ex-date is not known.": [
         f"{LEFT}, less than the last dividend of 7; the next ex-date is not known."
     ],

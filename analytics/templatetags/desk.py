@@ -117,11 +117,6 @@ def flag_name(code):
 
 
 @register.filter
-def greek_name(name):
-    return desk_words.label(desk_words.GREEKS, name)
-
-
-@register.filter
 def time_in_force(code):
     return desk_words.label(desk_words.TIMES_IN_FORCE, code)
 

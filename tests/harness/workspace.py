@@ -33,7 +33,7 @@ def prepare(folder: Path, *, database_url: str = "", redis_url: str = ""):
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "quant_site.settings_test",
         "VAR_DIR": str(folder),
-        "LOG_LEVEL": "CRITICAL",
+        "LOG_LEVEL": "ERROR",
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
     }
