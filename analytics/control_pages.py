@@ -21,9 +21,9 @@ from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import account_get
 from quant_site.core.stepup import confirmation_give
 from quant_site.core.types import Mode
-from trading.arming import ARM, account_arm, arm_payload, arming_problems
-from trading.control import RESUME, account_disarm, loosens, resume_payload, trading_state_set, trading_state_set_all
-from trading.control_selectors import account_states, senders_shown
+from trading.control.arming import ARM, account_arm, arm_payload, arming_problems
+from trading.control.selectors import account_states, senders_shown
+from trading.control.trading_state import RESUME, account_disarm, loosens, resume_payload, trading_state_set, trading_state_set_all
 
 
 @page

@@ -17,14 +17,14 @@ from quant_site.core.errors import InvalidInput, QuantError
 from quant_site.core.models import Account
 from quant_site.core.selectors import account_get
 from quant_site.core.views import row_get
+from trading.control.symbol_halts import CLEAR, clear_payload, symbol_halt_clear
 from trading.models import Order, Position, SymbolHalt
-from trading.order_changes import order_change_request
-from trading.orders import order_cancel_request
-from trading.previews import ticket_preview
-from trading.settling import OUTCOMES, SETTLE, order_settle, settle_payload
-from trading.states import OrderStatus
-from trading.symbol_halts import CLEAR, clear_payload, symbol_halt_clear
-from trading.tickets import CONFIRM, order_confirm, order_payload, ticket_place
+from trading.order_path.changes import order_change_request
+from trading.order_path.orders import order_cancel_request
+from trading.order_path.previews import ticket_preview
+from trading.order_path.settling import OUTCOMES, SETTLE, order_settle, settle_payload
+from trading.order_path.states import OrderStatus
+from trading.order_path.tickets import CONFIRM, order_confirm, order_payload, ticket_place
 
 ORDERS = Order.objects.select_related("account")
 

@@ -17,15 +17,15 @@ from quant_site.core.stepup import payload_hash
 from quant_site.market.panel import Panel
 from quant_site.market.selectors import panel_load
 from strategies.risk import exposure_report
-from trading.api_exposure import last_close
-from trading.assessment import positions_assess
-from trading.context import risk_context_build, risk_limits
+from trading.api.exposure import last_close
+from trading.control.symbol_halts import clear_payload
+from trading.exposure.assessment import positions_assess
+from trading.exposure.context import risk_context_build, risk_limits
+from trading.exposure.option_exposure import option_exposure
 from trading.models import Order, OrderEvent, Position, Reconciliation
-from trading.option_exposure import option_exposure
-from trading.settling import OUTCOMES, PROPOSED, settle_payload
-from trading.states import OPEN, UNSENT, WORKING, OrderStatus
-from trading.symbol_halts import clear_payload
-from trading.tickets import order_notional, order_payload
+from trading.order_path.settling import OUTCOMES, PROPOSED, settle_payload
+from trading.order_path.states import OPEN, UNSENT, WORKING, OrderStatus
+from trading.order_path.tickets import order_notional, order_payload
 from trading.vocabulary import PROTECTIVE, OrderType, Origin
 
 logger = logging.getLogger(__name__)

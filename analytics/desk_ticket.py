@@ -14,11 +14,11 @@ from quant_site.core.errors import InvalidInput
 from quant_site.core.models import Account
 from quant_site.core.types import Side
 from quant_site.market.store import symbol_clean
-from trading.context import risk_limits
+from trading.exposure.context import risk_limits
 from trading.models import Position
 from trading.models.orders import SIDE_LABELS
-from trading.previews import Preview
-from trading.tickets import Ticket
+from trading.order_path.previews import Preview
+from trading.order_path.tickets import Ticket
 from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
 
 EQUAL = "DUPLICATE"  # does not deny the order: it waits for a confirmation

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from analytics.desk_words import ORDER_TYPES
 from analytics.page_forms import ServiceForm, choice_field, number_field, shown, symbol_field
 from signals_app.models import DIRECTION_LABELS
+from trading.intents.plans import TERMS
 from trading.models import PriceAlert, TradingPlan
-from trading.plans import TERMS
 from trading.vocabulary import OrderType
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -12,10 +12,10 @@ from quant_site.core.errors import QuantError
 from quant_site.core.models import Account
 from quant_site.core.selectors import account_get
 from quant_site.core.views import row_get
-from trading.alerts import alert_create, alert_delete, alert_update
+from trading.intents.alerts import alert_create, alert_delete, alert_update
+from trading.intents.plans import plan_cancel, plan_create, plan_delete, plan_execute, plan_risk_reward, plan_update
 from trading.models import AlertFiring, PriceAlert, TradingPlan
-from trading.plans import plan_cancel, plan_create, plan_delete, plan_execute, plan_risk_reward, plan_update
-from trading.states import OPEN, OrderStatus
+from trading.order_path.states import OPEN, OrderStatus
 
 PLANS = TradingPlan.objects.filter(is_deleted=False).select_related("account")
 ALERTS = PriceAlert.objects.filter(is_deleted=False).select_related("account")

@@ -20,7 +20,7 @@ from strategies.cards import card as strategy_card
 from strategies.parameters import effective_params, implementation
 from strategies.previews import preview, result_context
 from strategies.registry import REGISTRY
-from trading.control_selectors import account_states
+from trading.control.selectors import account_states
 from trading.models.orders import STATUS_LABELS as ORDER_LABELS
 
 SESSION_KEY = "account"

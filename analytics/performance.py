@@ -25,8 +25,8 @@ from quant_site.core.rows import places, rows_read
 from quant_site.market.sessions import next_session
 from signals_app.models import SignalOutcome, TradingSignal
 from strategies.models import Strategy
+from trading.books.checks import books_check
 from trading.models import EquitySnapshot, Position
-from trading.reconcile import books_check
 
 EXTREMES = 5
 

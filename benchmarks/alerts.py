@@ -21,7 +21,7 @@ from statistics import median
 
 import numpy as np
 
-from trading.alert_book import AlertBook, Watch
+from trading.intents.alert_book import AlertBook, Watch
 
 SYMBOLS, ALERTS, REPETITIONS = 5_000, 100_000, 5
 SEED = 20_260_213
@@ -207,7 +207,7 @@ def end_to_end(symbols: int, alerts: int) -> Iterator[str]:
 def engine_run(symbols: int, alerts: int) -> Iterator[str]:
     from quant_site.core import clock  # noqa: PLC0415 - it needs the site
     from tests.intents_world import DAYS, FLAT, account_live, after, bars_write  # noqa: PLC0415
-    from trading.alert_engine import AlertEngine  # noqa: PLC0415
+    from trading.intents.alert_engine import AlertEngine  # noqa: PLC0415
     from trading.models import AlertFiring, PriceAlert, WatchedBar  # noqa: PLC0415
 
     dice = random.Random(SEED)

@@ -14,11 +14,11 @@ from quant_site.core.services import account_create
 from quant_site.market.sessions import trading_session
 from tests.live_world import LAST_CLOSE, NOON, LiveDouble
 from tests.orders_world import FLAT, instruments, panel_of
-from trading.ledger import account_fund, session_book
+from trading.books.ledger import account_fund, session_book
 from trading.models import Arming, CashEntry, Fill, Order, Position, Reconciliation, SenderBoot
-from trading.orders import order_create, orders_send_ready, orders_sync
-from trading.send_step import order_precheck
-from trading.tickets import venue_of
+from trading.order_path.orders import order_create, orders_send_ready, orders_sync
+from trading.order_path.send_step import order_precheck
+from trading.order_path.tickets import venue_of
 from trading.vocabulary import OrderType, Origin, Purpose
 
 D = Decimal

@@ -32,10 +32,10 @@ from signals_app.states import SignalStatus
 from strategies.engine import StrategyEngine
 from strategies.models import StrategyRun
 from trading.brokers import broker_for
-from trading.context import holdings_build, risk_context_build
-from trading.executor import OrderExecutor
-from trading.orders import order_cancel_request
-from trading.states import OPEN
+from trading.exposure.context import holdings_build, risk_context_build
+from trading.order_path.executor import OrderExecutor
+from trading.order_path.orders import order_cancel_request
+from trading.order_path.states import OPEN
 from trading.vocabulary import Purpose
 
 

@@ -35,14 +35,14 @@ from strategies.models import StrategyRun
 from strategies.registry import REGISTRY
 from strategies.risk import RiskContext
 from strategies.services import strategies_seed
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import positions_mark
+from trading.books.settlement import account_open, session_settle
 from trading.brokers import broker_for
-from trading.context import holdings_build, risk_context_build
-from trading.equity import equity_snapshot
-from trading.executor import OrderExecutor
-from trading.hedge_engine import AutoHedgeEngine
-from trading.ledger import positions_mark
-from trading.orders import orders_recover
-from trading.settlement import account_open, session_settle
+from trading.exposure.context import holdings_build, risk_context_build
+from trading.exposure.hedge_engine import AutoHedgeEngine
+from trading.order_path.executor import OrderExecutor
+from trading.order_path.orders import orders_recover
 
 logger = logging.getLogger(__name__)
 

@@ -34,8 +34,8 @@ from strategies.models import AccountStrategy, ParameterVersion, StrategyRun
 from strategies.parameters import effective_params, implementation
 from strategies.selectors import strategy_by_key
 from strategies.services import strategies_seed, version_create
-from trading.bookings import position_group
-from trading.context import risk_limits
+from trading.books.bookings import position_group
+from trading.exposure.context import risk_limits
 from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position, TradeJournal
 from trading.models.paper import PaperAccount, PaperActivity, PaperFence, PaperFill, PaperHolding, PaperOrder
 

@@ -30,8 +30,8 @@ from strategies.base import Strategy
 from strategies.models import StrategyRun
 from strategies.registry import REGISTRY
 from strategies.services import strategies_seed
+from trading.books.checks import books_check
 from trading.models import EquitySnapshot, Fill, Order
-from trading.reconcile import books_check
 
 # The loop runs a little after the close, when the day's bars are there.
 AFTER_CLOSE = timedelta(minutes=15)

@@ -27,7 +27,7 @@ from quant_site.market.selectors import panel_load
 from quant_site.market.sessions import last_completed_session
 from signals_app.models import TradingSignal
 from trading.brokers import broker_for
-from trading.executor import OrderExecutor
+from trading.order_path.executor import OrderExecutor
 
 log = logging.getLogger(__name__)
 

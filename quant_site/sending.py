@@ -3,7 +3,7 @@
 from celery.signals import worker_init
 from django.db import connections
 
-from trading.senders import sender_start
+from trading.control.senders import sender_start
 
 
 @worker_init.connect

@@ -198,7 +198,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "Direction": "signals_app.api.DIRECTION_CHOICES",
         "SignalStatus": "signals_app.api.STATUS_CHOICES",
-        "OrderStatus": "trading.api.STATUS_CHOICES",
+        "OrderStatus": "trading.api.records.STATUS_CHOICES",
         "LoopRunStatus": "quant_site.core.models.LoopRun.Status",
         "LoopStageStatus": "quant_site.core.models.LoopStage.Status",
         "HealthStatus": ["ok", "degraded"],
@@ -207,7 +207,7 @@ SPECTACULAR_SETTINGS = {
         "PlanStatus": "trading.models.intents.TradingPlan.Status",
         "HedgeKind": "trading.models.hedging.HedgePolicy.Kind",
         "HedgeState": "trading.models.hedging.HedgePolicy.State",
-        "HedgeSwitch": "trading.api_hedges.SWITCH_CHOICES",
+        "HedgeSwitch": "trading.api.hedges.SWITCH_CHOICES",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "quant_site.core.schema.describe_errors"],
 }

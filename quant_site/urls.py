@@ -11,14 +11,8 @@ from quant_site.core import endpoints as core
 from quant_site.core import endpoints_control as core_control
 from signals_app import api as signals
 from strategies import api as strategies
-from trading import api as trading
-from trading import api_alerts as alerts
-from trading import api_books as books
-from trading import api_control as control
-from trading import api_exposure as exposure
-from trading import api_hedges as hedges
-from trading import api_orders as orders
-from trading import api_plans as plans
+from trading.api import alerts, books, control, exposure, hedges, orders, plans
+from trading.api import records as trading
 
 api_v1 = [
     path("auth/token", core.TokenView.as_view()),

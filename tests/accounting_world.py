@@ -13,8 +13,8 @@ from quant_site.market.panel import Panel
 from quant_site.market.sessions import sessions_between
 from signals_app.models import TradingSignal
 from strategies.models import Strategy
+from trading.books.ledger import account_fund
 from trading.brokers.base import Activity
-from trading.ledger import account_fund
 from trading.models import Fill, Order
 
 SESSIONS = sessions_between(date(2012, 1, 3), date(2012, 12, 31))

@@ -7,8 +7,8 @@ import numpy as np
 
 from analytics.performance import PerformanceAnalyzer
 from tests.accounting_world import SESSIONS, World, panel_of
-from trading.equity import equity_snapshot
-from trading.ledger import account_fund, fills_book, positions_mark
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import account_fund, fills_book, positions_mark
 from trading.models import Fill, Position
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")

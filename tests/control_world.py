@@ -9,8 +9,8 @@ from quant_site.core.models import Account, AccountMember, AuditLog, OutboxEvent
 from quant_site.core.services import account_create
 from quant_site.core.stepup import confirmation_give
 from quant_site.core.tokens import login_create
+from trading.control.senders import boot_register
 from trading.models import Reconciliation, SenderBoot
-from trading.senders import boot_register
 
 PASSWORD = "correct-horse-7"
 HARD_LIMITS = {

@@ -11,9 +11,9 @@ from quant_site.core.models import Account, AccountMember
 from quant_site.core.services import account_create
 from tests.control_world import PASSWORD, people
 from tests.intents_world import DAYS, FLAT, after, bars_write
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
 from trading.models import CashEntry, Order, OrderEvent, Position
-from trading.tickets import Ticket, ticket_place
+from trading.order_path.tickets import Ticket, ticket_place
 
 D = Decimal
 LAST = DAYS[5]

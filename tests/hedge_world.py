@@ -14,9 +14,9 @@ from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import session_close, sessions_between
 from tests.accounting_world import World, panel_of
-from trading.equity import equity_snapshot
-from trading.hedge_engine import AutoHedgeEngine
-from trading.ledger import fills_book, positions_mark
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import fills_book, positions_mark
+from trading.exposure.hedge_engine import AutoHedgeEngine
 from trading.models import HedgePolicy
 
 DAYS = sessions_between(date(2012, 1, 3), date(2013, 12, 31))

@@ -11,7 +11,7 @@ from quant_site.core.services import account_create
 from quant_site.market.models import Instrument
 from quant_site.market.sessions import session_close, sessions_between
 from quant_site.market.store import bar_store
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
 from trading.models import AlertFiring, Order, PriceAlert, TradingPlan
 
 D = Decimal

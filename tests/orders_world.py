@@ -14,9 +14,9 @@ from quant_site.market.sessions import sessions_between
 from signals_app.models import TradingSignal
 from signals_app.states import SignalStatus
 from strategies.models import Strategy
+from trading.books.ledger import account_fund
 from trading.brokers.base import OrderRequest
 from trading.brokers.paper import PaperBroker
-from trading.ledger import account_fund
 
 DAYS = sessions_between(date(2019, 1, 2), date(2019, 3, 29))
 FLAT = (100.0, 101.0, 99.0, 100.0)

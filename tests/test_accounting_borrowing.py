@@ -9,13 +9,13 @@ from quant_site.market.execution import CostModel
 from signals_app.models import SignalOutcome
 from tests.options_desk import option, quoted
 from tests.orders_world import DAYS, FLAT, account_of, broker_of, request, run_session, signal_of
+from trading.books.checks import books_check
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import account_fund, positions_mark
+from trading.books.settlement import session_settle
 from trading.brokers.paper import CLOSED
-from trading.equity import equity_snapshot
-from trading.executor import OrderExecutor
-from trading.ledger import account_fund, positions_mark
 from trading.models import CashEntry, Position
-from trading.reconcile import books_check
-from trading.settlement import session_settle
+from trading.order_path.executor import OrderExecutor
 
 pytestmark = pytest.mark.django_db
 D = Decimal

@@ -16,11 +16,11 @@ from quant_site.market.models import Instrument
 from quant_site.market.panel import Panel
 from strategies.panel_facts import average_volume, panel_facts, return_volatility
 from tests.accounting_world import SESSIONS, World, panel_of
-from trading.context import holdings_build, previous_sessions, risk_context_build
-from trading.equity import equity_snapshot
-from trading.ledger import fills_book, positions_mark
+from trading.books.checks import books_check
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import fills_book, positions_mark
+from trading.exposure.context import holdings_build, previous_sessions, risk_context_build
 from trading.models import CashEntry, EquitySnapshot, Fill, Order, Position
-from trading.reconcile import books_check
 
 
 @pytest.fixture

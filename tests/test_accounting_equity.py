@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from quant_site.core.errors import Conflict
 from quant_site.core.models import OutboxEvent
 from tests.accounting_world import SESSIONS, World, panel_of
-from trading.equity import drawdowns, equity_snapshot, session_return, time_weighted
-from trading.ledger import account_fund, fills_book, positions_mark
+from trading.books.equity import drawdowns, equity_snapshot, session_return, time_weighted
+from trading.books.ledger import account_fund, fills_book, positions_mark
 from trading.models import EquitySnapshot, Position
 
 

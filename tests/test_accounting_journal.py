@@ -8,8 +8,8 @@ from django.contrib.auth import get_user_model
 from quant_site.core.errors import Conflict, InvalidInput
 from quant_site.core.models import AuditLog
 from tests.accounting_world import SESSIONS, World
-from trading.journal import journal_complete, journal_review
-from trading.ledger import fills_book
+from trading.books.journal import journal_complete, journal_review
+from trading.books.ledger import fills_book
 from trading.models import Position, TradeJournal
 
 

@@ -8,9 +8,9 @@ from quant_site.core.errors import Conflict, InvalidInput, LedgerMismatch
 from quant_site.core.models import OutboxEvent
 from signals_app.models import SignalOutcome
 from tests.accounting_world import SESSIONS, World, panel_of
-from trading import bookings, ledger
-from trading.equity import equity_snapshot
-from trading.ledger import account_fund, activities_book, fills_book, fills_unbooked, positions_mark
+from trading.books import bookings, ledger
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import account_fund, activities_book, fills_book, fills_unbooked, positions_mark
 from trading.models import CashEntry, Order, Position, TradeJournal
 
 pytestmark = pytest.mark.django_db

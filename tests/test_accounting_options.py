@@ -12,11 +12,11 @@ from signals_app.models import SignalOutcome
 from strategies.sizing import BUFFER
 from tests.accounting_world import SESSIONS, BrokerBook, World, panel_of
 from tests.options_desk import OptionDesk, option, quoted
-from trading.context import holdings_build, risk_context_build
-from trading.equity import equity_snapshot
-from trading.ledger import activities_book, fills_book, positions_mark, session_book
+from trading.books.checks import books_check
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import activities_book, fills_book, positions_mark, session_book
+from trading.exposure.context import holdings_build, risk_context_build
 from trading.models import CashEntry, Position, TradeJournal
-from trading.reconcile import books_check
 
 EXPIRY = date(2012, 1, 20)
 CALL, PUT = option("C", 100, EXPIRY), option("P", 100, EXPIRY)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from quant_site.core.errors import InvalidInput, LedgerMismatch
 from quant_site.core.types import money
-from trading.accounting import PositionState, allocate, apply_fill, apply_split, cash_flow, split_ratio
+from trading.books.accounting import PositionState, allocate, apply_fill, apply_split, cash_flow, split_ratio
 
 cents = st.integers(1, 10_000_000).map(lambda n: D(n) / 100)
 

@@ -10,10 +10,10 @@ from hypothesis.extra.django import TestCase
 
 from quant_site.core.errors import Conflict, LedgerMismatch
 from tests.accounting_world import SESSIONS, BrokerBook, World, panel_of
-from trading.equity import equity_snapshot
-from trading.ledger import account_fund, activities_book, fills_book, positions_mark
+from trading.books.checks import books_check
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import account_fund, activities_book, fills_book, positions_mark
 from trading.models import CashEntry, EquitySnapshot, Fill, Position
-from trading.reconcile import books_check
 
 PANEL = panel_of({"AAA": [50, 51, 53, 49, 55, 56, 57], "BBB": [20, 21, 22, 20, 19, 18, 17]})
 

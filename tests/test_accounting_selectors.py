@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.accounting_world import SESSIONS, World, panel_of
-from trading.equity import equity_snapshot
-from trading.ledger import account_fund, fills_book, positions_mark
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import account_fund, fills_book, positions_mark
 from trading.models import OrderEvent, Position
 from trading.selectors import equity_curve, orders_recent, positions_open, trades_closed
 

@@ -7,8 +7,8 @@ from quant_site.core.models import OutboxEvent
 from quant_site.core.stream.outbox import events_missed
 from tests.api_world import build_world
 from tests.intents_world import DAYS, FLAT, D, after, bars_write, moment
-from trading.alert_engine import AlertEngine
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
+from trading.intents.alert_engine import AlertEngine
 from trading.models import AlertFiring, Order, PriceAlert, TradingPlan
 
 pytestmark = pytest.mark.django_db

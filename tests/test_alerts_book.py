@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trading.alert_book import AlertBook, Watch
+from trading.intents.alert_book import AlertBook, Watch
 
 SYMBOLS = ("AAA", "BBB", "CCC")
 

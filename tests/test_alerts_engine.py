@@ -9,12 +9,12 @@ from quant_site.core import clock
 from quant_site.core.errors import InvalidInput, Unavailable
 from quant_site.core.models import OutboxEvent
 from tests.intents_world import DAYS, FLAT, D, account_live, after, bars_write, firings, moment
-from trading import alert_firings, intent_tickets
-from trading.alert_engine import AlertEngine
-from trading.alert_firings import Move, moves_record
-from trading.alerts import alert_create, alert_delete, alert_update, watched_terms
+from trading.intents import alert_firings, intent_tickets
+from trading.intents.alert_engine import AlertEngine
+from trading.intents.alert_firings import Move, moves_record
+from trading.intents.alerts import alert_create, alert_delete, alert_update, watched_terms
+from trading.intents.price_sources import QuotePush, Ticks
 from trading.models import AlertFiring, Order, PriceAlert, TradingPlan, WatchedBar
-from trading.price_sources import QuotePush, Ticks
 
 pytestmark = pytest.mark.django_db
 START = 29  # the bar that is the last one when a test begins

@@ -15,9 +15,9 @@ from django.db import OperationalError
 from quant_site.core import clock
 from quant_site.management.commands.up import programs
 from tests.intents_world import DAYS, FLAT, D, account_live, after, bars_write, firings, moment
-from trading import alert_engine
-from trading.alert_engine import AlertEngine, watch_forever
-from trading.alerts import alert_create
+from trading.intents import alert_engine
+from trading.intents.alert_engine import AlertEngine, watch_forever
+from trading.intents.alerts import alert_create
 
 
 @pytest.fixture

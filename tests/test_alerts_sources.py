@@ -7,9 +7,9 @@ import pytest
 from quant_site.core import clock
 from quant_site.market.sessions import session_close, session_open
 from tests.intents_world import DAYS, D
-from trading import price_sources
 from trading.brokers.base import LiveQuote
-from trading.price_sources import QuotePolling, QuotePush, Tick, bar_ticks
+from trading.intents import price_sources
+from trading.intents.price_sources import QuotePolling, QuotePush, Tick, bar_ticks
 
 DAY = DAYS[29]
 

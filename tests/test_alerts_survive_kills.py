@@ -10,11 +10,11 @@ from django.db import connection, connections
 from quant_site.core import clock
 from quant_site.core.models import OutboxEvent
 from tests.intents_world import DAYS, FLAT, D, account_live, after, bars_write
-from trading.alert_engine import AlertEngine
-from trading.alerts import alert_create
+from trading.intents.alert_engine import AlertEngine
+from trading.intents.alerts import alert_create
+from trading.intents.plans import plan_create
+from trading.intents.price_sources import bar_ticks
 from trading.models import AlertFiring, Order, PriceAlert, TradingPlan
-from trading.plans import plan_create
-from trading.price_sources import bar_ticks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYMBOLS, START, SESSIONS = ("AAA", "BBB", "CCC"), 20, 4

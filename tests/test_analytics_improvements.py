@@ -16,7 +16,7 @@ from signals_app.models import TradingSignal
 from strategies.models import StrategyRun
 from tests.accounting_world import SESSIONS
 from tests.analytics_world import History
-from trading.ledger import fills_book
+from trading.books.ledger import fills_book
 from trading.models import EquitySnapshot, Fill, Position
 
 pytestmark = pytest.mark.django_db

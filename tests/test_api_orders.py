@@ -9,7 +9,7 @@ from quant_site.core.models import Account
 from quant_site.market.sessions import session_close
 from tests.api_world import PASSWORD, World, build_world
 from tests.orders_world import DAYS, FLAT, instruments, panel_of
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
 from trading.models import Order
 
 pytestmark = pytest.mark.django_db
@@ -20,8 +20,8 @@ WANTED = {"account": "FUND-1", "symbol": "AAA", "side": "BUY", "quantity": "10",
 @pytest.fixture(autouse=True)
 def closed_day(monkeypatch):
     panel = panel_of({"AAA": [FLAT] * 6, "AAPL": [FLAT] * 6})
-    monkeypatch.setattr("trading.tickets.panel_load", lambda: panel)
-    monkeypatch.setattr("trading.previews.panel_load", lambda: panel)
+    monkeypatch.setattr("trading.order_path.tickets.panel_load", lambda: panel)
+    monkeypatch.setattr("trading.order_path.previews.panel_load", lambda: panel)
     with clock.use(clock.VirtualClock(session_close(DAYS[5]))):
         yield
 

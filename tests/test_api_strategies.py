@@ -13,10 +13,10 @@ from strategies.models import ParameterVersion, Strategy, StrategyRun
 from strategies.parameters import effective_params
 from tests.api_world import build_world, make_signal
 from tests.support_strategies import strategy_gone
+from trading.books.ledger import account_fund
 from trading.brokers import broker_for
-from trading.executor import OrderExecutor
-from trading.ledger import account_fund
 from trading.models import EquitySnapshot
+from trading.order_path.executor import OrderExecutor
 
 pytestmark = pytest.mark.django_db
 

@@ -10,10 +10,10 @@ from quant_site.core.errors import DataMissing
 from quant_site.market.options.quotes import option_market
 from tests.hedge_world import HedgeWorld, factor_panel
 from tests.options_world import market_panel
-from trading.assessment import positions_assess
-from trading.ledger import fills_book
+from trading.books.ledger import fills_book
+from trading.exposure.assessment import positions_assess
+from trading.exposure.surroundings import surroundings_of
 from trading.models import Position
-from trading.surroundings import surroundings_of
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.assessment_rules import RULES, STRENGTH, SoldOption, TradeFacts, Verdict, judge
+from trading.exposure.assessment_rules import RULES, STRENGTH, SoldOption, TradeFacts, Verdict, judge
 
 # A trade about which there is nothing to say: bought at 100 with a stop at 95, now at 101.
 QUIET = TradeFacts(

@@ -13,8 +13,8 @@ from strategies.backtest.amounts import allocate, as_money, as_price, cents, hal
 from strategies.backtest.book import Book, Position
 from strategies.backtest.broker import Event
 from strategies.backtest.orders import Execution, Order, Signal, restated, split_ratio
-from trading import accounting
-from trading.equity import INDEX, session_return
+from trading.books import accounting
+from trading.books.equity import INDEX, session_return
 
 whole = st.integers(-(10**12), 10**12)
 prices = st.floats(0.0001, 1e6)

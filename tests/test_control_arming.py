@@ -18,11 +18,11 @@ from tests.control_world import (
     ready_to_arm,
     real_account_make,
 )
-from trading import senders
-from trading.arming import ARM, arm_payload, arming_problems
-from trading.control import account_arm, account_disarm, accounts_disarm, armed
+from trading.control import armed, senders
+from trading.control.arming import ARM, arm_payload, arming_problems
+from trading.control.senders import boot_beat, boot_register
+from trading.control.trading_state import account_arm, account_disarm, accounts_disarm
 from trading.models import Arming, Reconciliation, SenderBoot
-from trading.senders import boot_beat, boot_register
 
 pytestmark = pytest.mark.django_db
 

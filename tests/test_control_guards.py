@@ -12,8 +12,8 @@ from quant_site.core import clock
 from quant_site.core.errors import InvalidInput
 from quant_site.core.models import Account
 from tests.control_world import account_make, audited, confirmation_for, events_of, people, state_of
-from trading.control import RESUME, resume_payload, trading_state_set
-from trading.guards import account_reduce, critical_alert, daily_loss_check, losses_guard, runaway_check, runaway_guard
+from trading.control.guards import account_reduce, critical_alert, daily_loss_check, losses_guard, runaway_check, runaway_guard
+from trading.control.trading_state import RESUME, resume_payload, trading_state_set
 from trading.models import Order
 
 D = Decimal

@@ -27,8 +27,8 @@ from tests.control_world import (
     state_of,
     user_make,
 )
-from trading import control
-from trading.control import RESUME, resume_payload, trading_state_set, trading_state_set_all
+from trading.control import trading_state as control
+from trading.control.trading_state import RESUME, resume_payload, trading_state_set, trading_state_set_all
 
 STATES = ("ACTIVE", "REDUCING", "HALTED")
 TIGHTER = [(a, b) for i, a in enumerate(STATES) for b in STATES[i + 1 :]]

@@ -10,10 +10,10 @@ from django.db import OperationalError
 from quant_site import sending
 from quant_site.core import clock
 from quant_site.core.build import code_version
-from trading import senders
+from trading.control import senders
+from trading.control.senders import boot_beat, boot_latest, boot_register, boots_live, config_hash, sender_start
 from trading.management.commands import sweep_orders
 from trading.models import SenderBoot
-from trading.senders import boot_beat, boot_latest, boot_register, boots_live, config_hash, sender_start
 
 
 @pytest.fixture

@@ -40,7 +40,9 @@ def test_ten_thousand_steps_double_lose_and_invent_nothing():
     print(f"\nseed {chosen}")
     LiveAccount.steps = 0
     while LiveAccount.steps < wanted:
-        machine = seed(chosen + LiveAccount.steps)(type("Machine", (LiveAccount,), {"count": LiveAccount.count, "steps": LiveAccount.steps}))
+        machine = seed(chosen + LiveAccount.steps)(
+            type("Machine", (LiveAccount,), {"count": LiveAccount.count, "steps": LiveAccount.steps})
+        )
         run_state_machine_as_test(machine, settings=shape(50, print_blob=True))
         LiveAccount.count, LiveAccount.steps = machine.count, machine.steps
     print(f"{LiveAccount.steps} steps on {LiveAccount.count} accounts")

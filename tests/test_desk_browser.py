@@ -11,9 +11,9 @@ from quant_site.core.models import Account
 from tests.desk_world import NOW, PASSWORD, D, account_make, order_awaiting, order_make, order_unknown, people, position_make
 from tests.test_browser_pages import CHROMIUM, Desk, chromium  # noqa: F401 (fixtures)
 from tests.test_pages_desk import options_held
-from trading.alerts import alert_create
+from trading.intents.alerts import alert_create
+from trading.intents.plans import plan_create
 from trading.models import Order, PriceAlert, Reconciliation, SymbolHalt, TradingPlan
-from trading.plans import plan_create
 
 pytestmark = [
     pytest.mark.browser,

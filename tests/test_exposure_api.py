@@ -31,7 +31,7 @@ def world(monkeypatch):
     desk.buy(quote.contract.symbol, -5, T - 1, price=quote.mid)
     desk.buy("ACME", 100, T - 1)
     desk.close(T)
-    monkeypatch.setattr("trading.api_exposure.panel_load", lambda: panel)
+    monkeypatch.setattr("trading.api.exposure.panel_load", lambda: panel)
     world.desk, world.panel = desk, panel
     return world
 
@@ -98,7 +98,7 @@ def test_a_real_chain_says_what_its_prices_do_not_define_and_what_was_left_out(w
     days = session_array("2023-09-01", "2023-09-14").copy()
     bars = [np.full((1, len(days)), 450.0) for _ in range(4)]
     panel = Panel(("SPY",), days, *bars, np.full((1, len(days)), 1e6), np.ones((1, len(days))))
-    monkeypatch.setattr("trading.api_exposure.panel_load", lambda: replace(panel))
+    monkeypatch.setattr("trading.api.exposure.panel_load", lambda: replace(panel))
     first = get(world, "options/chain?underlying=SPY&session=2023-09-14")
     assert (first["synthetic"], first["source"]) == (False, "a vendor")
     tables = [get(world, f"options/chain?underlying=SPY&session=2023-09-14&expiration={day}") for day in first["expirations"][:6]]

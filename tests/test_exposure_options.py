@@ -15,9 +15,9 @@ from quant_site.market.options.quotes import option_market
 from tests.accounting_world import panel_of
 from tests.hedge_world import DAYS, HedgeWorld, factor_panel
 from tests.options_world import flat_process, market_panel, quantlib_option
-from trading.chain_table import chain_table
-from trading.option_exposure import option_exposure
-from trading.option_flags import flags_of, last_dividend
+from trading.exposure.chain_table import chain_table
+from trading.exposure.option_exposure import option_exposure
+from trading.exposure.option_flags import flags_of, last_dividend
 
 pytestmark = pytest.mark.django_db
 

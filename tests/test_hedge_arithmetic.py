@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from quant_site.market.execution import CostModel
-from trading.hedging import (
+from trading.exposure.hedging import (
     Day,
     absolute_aversion,
     beta_hedge,

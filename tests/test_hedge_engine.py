@@ -10,9 +10,9 @@ from django.db import transaction
 from quant_site.market.options.quotes import option_market
 from tests.hedge_world import HedgeWorld, factor_panel
 from tests.options_world import market_panel
-from trading.hedge_engine import AutoHedgeEngine
-from trading.hedging import absolute_aversion, proportional_cost, whalley_wilmott
-from trading.ledger import fills_book
+from trading.books.ledger import fills_book
+from trading.exposure.hedge_engine import AutoHedgeEngine
+from trading.exposure.hedging import absolute_aversion, proportional_cost, whalley_wilmott
 from trading.models import HedgeRecord, Order, Position
 
 pytestmark = pytest.mark.django_db

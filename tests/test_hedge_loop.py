@@ -8,10 +8,10 @@ import pytest
 from quant_site.core.models import AuditLog, LoopStage, OutboxEvent
 from quant_site.digest import account_digest
 from tests.hedge_world import HedgeWorld, at_close, factor_panel, loop_over
+from trading.books.checks import books_check
 from trading.models import HedgeRecord, Order, Position
-from trading.orders import orders_send_ready
-from trading.reconcile import books_check
-from trading.tickets import Ticket, ticket_place
+from trading.order_path.orders import orders_send_ready
+from trading.order_path.tickets import Ticket, ticket_place
 
 # The order path commits before it sends: a test case around it would be a transaction of its own.
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,7 +12,7 @@ from quant_site.core.models import AuditLog, OutboxEvent
 from quant_site.core.services import account_create
 from quant_site.market.models import Instrument
 from tests.api_world import build_world
-from trading.hedge_policies import hedge_policy_set, hedge_policy_stop
+from trading.exposure.hedge_policies import hedge_policy_set, hedge_policy_stop
 from trading.models import HedgePolicy, HedgeRecord
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ import pytest
 from quant_site.core.models import OutboxEvent
 from tests.tiger_world import real_account, sent, trading_at
 from trading.brokers.tiger import TigerBroker
-from trading.doorbell import Doorbell
+from trading.order_path.doorbell import Doorbell
 
 pytestmark = pytest.mark.django_db
 

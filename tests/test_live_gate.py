@@ -9,10 +9,10 @@ from quant_site.core import clock
 from quant_site.core.errors import Unavailable
 from quant_site.core.models import Account, OutboxEvent
 from tests.live_world import LAST_CLOSE, NOON, live_account, live_broker
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
+from trading.control.senders import boot_register
 from trading.models import Arming, Order, Reconciliation, SenderBoot, SymbolHalt
-from trading.orders import order_create, order_send, orders_resolve, orders_send_ready
-from trading.senders import boot_register
+from trading.order_path.orders import order_create, order_send, orders_resolve, orders_send_ready
 from trading.vocabulary import OrderType, Purpose
 
 pytestmark = pytest.mark.django_db

@@ -8,11 +8,11 @@ import pytest
 from quant_site.core import clock
 from quant_site.core.models import Account, OutboxEvent
 from tests.live_world import LAST_CLOSE, NOON, live_account, live_broker
-from trading.equity import account_state
-from trading.ledger import account_fund
-from trading.live import live_round
+from trading.books.equity import account_state
+from trading.books.ledger import account_fund
 from trading.models import CashEntry, EquitySnapshot, Order, Position, Reconciliation, SymbolHalt
-from trading.orders import order_create
+from trading.order_path.live import live_round
+from trading.order_path.orders import order_create
 from trading.vocabulary import OrderType, Origin, Purpose
 
 pytestmark = pytest.mark.django_db

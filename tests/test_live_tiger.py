@@ -14,11 +14,11 @@ from tests.harness.workspace import MovedClock
 from tests.live_world import live_account
 from tests.orders_world import DAYS, FLAT, panel_of
 from tests.tiger_world import tiger_settings
-from trading import sweeper
-from trading.exits import structure_exit
+from trading.control.senders import boot_register
 from trading.models import Arming, Fill, Order, Position, Reconciliation, SenderBoot, SymbolHalt
-from trading.orders import order_create
-from trading.senders import boot_register
+from trading.order_path import sweeper
+from trading.order_path.exits import structure_exit
+from trading.order_path.orders import order_create
 from trading.vocabulary import OrderType, Origin, Purpose
 
 pytestmark = pytest.mark.django_db

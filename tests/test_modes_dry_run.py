@@ -18,16 +18,16 @@ from tests.fake_tiger.client import FakeTiger
 from tests.intents_world import DAYS, FLAT, after, bars_write, moment
 from tests.orders_world import strategy_of
 from tests.tiger_world import tiger_settings
-from trading.alert_engine import AlertEngine
-from trading.alerts import alert_create
+from trading.books.ledger import account_fund
 from trading.brokers.paper import PaperBroker
-from trading.doorbell import Doorbell
-from trading.hedge_policies import hedge_policy_set
-from trading.ledger import account_fund
+from trading.control.senders import boot_register
+from trading.exposure.hedge_policies import hedge_policy_set
+from trading.intents.alert_engine import AlertEngine
+from trading.intents.alerts import alert_create
+from trading.intents.plans import plan_create, plan_execute
 from trading.models import AlertFiring, HedgeRecord, Order, SenderBoot, TradingPlan
-from trading.plans import plan_create, plan_execute
-from trading.senders import boot_register
-from trading.sweeper import sweep
+from trading.order_path.doorbell import Doorbell
+from trading.order_path.sweeper import sweep
 
 pytestmark = pytest.mark.django_db
 D = Decimal

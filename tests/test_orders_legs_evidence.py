@@ -14,9 +14,9 @@ from tests.options_desk import option
 from tests.orders_world import DAYS, account_of
 from trading.brokers.base import CANCELLED, FILLED, WORKING, BrokerFill, BrokerOrder
 from trading.models import Fill, Order
-from trading.order_evidence import evidence_apply
-from trading.order_rows import order_advance, order_create
-from trading.states import OrderStatus
+from trading.order_path.evidence import evidence_apply
+from trading.order_path.rows import order_advance, order_create
+from trading.order_path.states import OrderStatus
 from trading.vocabulary import Purpose, TimeInForce
 
 pytestmark = pytest.mark.django_db

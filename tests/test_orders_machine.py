@@ -13,8 +13,8 @@ from quant_site.core.models import Account
 from tests.orders_world import DAYS, account_of, broker_of
 from trading.brokers.base import BrokerUnclear, OrderRequest
 from trading.models import Fill, Order, OrderEvent, PaperFill, PaperOrder, Position
-from trading.orders import order_cancel, order_create, order_send, orders_resolve, orders_send_ready, orders_sync
-from trading.states import TERMINAL, TRANSITIONS, UNSENT, OrderStatus
+from trading.order_path.orders import order_cancel, order_create, order_send, orders_resolve, orders_send_ready, orders_sync
+from trading.order_path.states import TERMINAL, TRANSITIONS, UNSENT, OrderStatus
 from trading.vocabulary import OrderType, Purpose
 
 FAULTS = ("none", "lost request", "lost reply", "dies before", "dies after", "late")

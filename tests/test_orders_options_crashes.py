@@ -10,7 +10,7 @@ from signals_app.models import TradingSignal
 from tests.options_desk import option, quoted
 from tests.orders_world import DAYS, FLAT, broker_of, signal_of
 from tests.test_orders_survive_crashes import Loop, check_invariants, dies_and_ends_the_same, undisturbed
-from trading.ledger import account_fund, session_book
+from trading.books.ledger import account_fund, session_book
 from trading.models import CashEntry, Fill, Order, PaperOrder, Position
 
 pytestmark = pytest.mark.django_db

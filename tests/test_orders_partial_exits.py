@@ -7,11 +7,11 @@ import pytest
 from signals_app.models import SignalOutcome, TradingSignal
 from tests.options_desk import option, quoted
 from tests.orders_world import DAYS, FLAT, account_of, broker_of, signal_of
-from trading.executor import OrderExecutor
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
+from trading.books.settlement import session_settle
 from trading.models import Order, OrderEvent, Position, TradeJournal
-from trading.protection import positions_protect
-from trading.settlement import session_settle
+from trading.order_path.executor import OrderExecutor
+from trading.order_path.protection import positions_protect
 
 pytestmark = pytest.mark.django_db
 D = Decimal

@@ -9,13 +9,13 @@ from django.db import transaction
 from quant_site.core.errors import Conflict, IllegalTransition, InvalidInput, Unavailable
 from quant_site.core.models import Account, AuditLog, OutboxEvent
 from tests.orders_world import DAYS, FLAT, account_of, broker_of, run_session
-from trading import orders
 from trading.brokers import broker_for
 from trading.brokers.base import BrokerFill, BrokerUnclear
 from trading.models import Fill, Order, PaperAccount, PaperOrder
-from trading.order_rows import order_advance
-from trading.orders import order_cancel, order_create, order_move, order_send, orders_resolve, orders_send_ready, orders_sync
-from trading.states import OrderStatus
+from trading.order_path import orders
+from trading.order_path.orders import order_cancel, order_create, order_move, order_send, orders_resolve, orders_send_ready, orders_sync
+from trading.order_path.rows import order_advance
+from trading.order_path.states import OrderStatus
 from trading.vocabulary import OrderType, Purpose
 
 pytestmark = pytest.mark.django_db

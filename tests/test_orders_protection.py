@@ -7,12 +7,12 @@ import pytest
 from quant_site.core.models import Account
 from signals_app.models import TradingSignal
 from tests.orders_world import DAYS, FLAT, account_of, broker_of, signal_of
-from trading import sweeper
-from trading.executor import OrderExecutor
-from trading.ledger import account_fund, activities_book, fills_book
-from trading.market_day import session_trade
+from trading.books.ledger import account_fund, activities_book, fills_book
+from trading.books.market_day import session_trade
 from trading.models import Order, OrderEvent, PaperOrder, Position
-from trading.protection import positions_protect
+from trading.order_path import sweeper
+from trading.order_path.executor import OrderExecutor
+from trading.order_path.protection import positions_protect
 
 pytestmark = pytest.mark.django_db
 D = Decimal

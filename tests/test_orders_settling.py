@@ -8,10 +8,10 @@ from quant_site.core.errors import Conflict, InvalidInput, NotAllowed
 from quant_site.core.models import AccountMember, AuditLog
 from quant_site.core.stepup import confirmation_give
 from tests.live_world import LAST_CLOSE, NOON, live_account, live_broker
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
 from trading.models import SymbolHalt
-from trading.orders import order_create, order_send
-from trading.settling import SETTLE, order_settle, settle_payload
+from trading.order_path.orders import order_create, order_send
+from trading.order_path.settling import SETTLE, order_settle, settle_payload
 from trading.vocabulary import OrderType, Purpose
 
 pytestmark = pytest.mark.django_db

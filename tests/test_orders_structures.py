@@ -11,17 +11,17 @@ from signals_app.models import TradingSignal
 from tests.options_desk import option, quoted
 from tests.orders_world import DAYS, FLAT, signal_of
 from tests.test_orders_partial_exits import Desk
-from trading.bookings import position_key
+from trading.books.bookings import position_key
+from trading.books.journal import average_entries
+from trading.books.ledger import fills_book, positions_mark
 from trading.brokers.base import CANCELLED, BrokerFill, BrokerOrder
-from trading.executor import OrderExecutor
-from trading.journal import average_entries
-from trading.ledger import fills_book, positions_mark
 from trading.models import CashEntry, Fill, Order, OrderEvent, PaperOrder, Position
-from trading.order_evidence import evidence_apply
-from trading.order_rows import order_advance, order_create
-from trading.orders import order_cancel, order_send, orders_resolve, orders_send_ready
-from trading.protection import positions_protect
-from trading.states import OrderStatus
+from trading.order_path.evidence import evidence_apply
+from trading.order_path.executor import OrderExecutor
+from trading.order_path.orders import order_cancel, order_send, orders_resolve, orders_send_ready
+from trading.order_path.protection import positions_protect
+from trading.order_path.rows import order_advance, order_create
+from trading.order_path.states import OrderStatus
 from trading.vocabulary import Origin, Purpose
 
 pytestmark = pytest.mark.django_db

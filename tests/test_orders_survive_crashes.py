@@ -14,10 +14,10 @@ from quant_site.core.types import money
 from quant_site.market.sessions import session_close
 from signals_app.models import TradingSignal
 from tests.orders_world import DAYS, FLAT, account_of, broker_of, signal_of
-from trading.executor import OrderExecutor
-from trading.ledger import account_fund, activities_book, fills_book
-from trading.market_day import session_trade
+from trading.books.ledger import account_fund, activities_book, fills_book
+from trading.books.market_day import session_trade
 from trading.models import CashEntry, Fill, Order, PaperFill, PaperHolding, PaperOrder, Position
+from trading.order_path.executor import OrderExecutor
 
 pytestmark = pytest.mark.django_db
 D = Decimal

@@ -27,10 +27,10 @@ from tests.desk_world import (
 )
 from tests.hedge_world import HedgeWorld
 from tests.options_world import market_panel
+from trading.control.symbol_halts import clear_payload
 from trading.models import Order, Reconciliation, SymbolHalt
-from trading.settling import settle_payload
-from trading.symbol_halts import clear_payload
-from trading.tickets import order_payload
+from trading.order_path.settling import settle_payload
+from trading.order_path.tickets import order_payload
 
 pytestmark = pytest.mark.django_db
 PAGE = reverse("risk")

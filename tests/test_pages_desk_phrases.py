@@ -11,29 +11,16 @@ from analytics import desk_words, phrases, phrases_intents, phrases_risk, phrase
 from quant_site.core import stepup
 from quant_site.market import selectors as market
 from strategies.risk import account_checks, exposure_checks, holdings, model_checks, orders
-from trading import (
-    alert_rules,
-    alerts,
-    assessment,
-    assessment_rules,
-    gate,
-    intent_tickets,
-    live,
-    option_exposure,
-    option_flags,
-    order_changes,
-    order_rows,
-    plan_rules,
-    plans,
-    previews,
-    reconciliation,
-    settling,
-    tickets,
-)
-from trading import orders as path_of_orders
-from trading.assessment_rules import Verdict
-from trading.settling import OUTCOMES
-from trading.symbol_halts import MISMATCH, UNKNOWN_ORDER, UNPROTECTED
+from trading.books import reconciliation
+from trading.control.symbol_halts import MISMATCH, UNKNOWN_ORDER, UNPROTECTED
+from trading.exposure import assessment, assessment_rules, option_exposure, option_flags
+from trading.exposure.assessment_rules import Verdict
+from trading.intents import alert_rules, alerts, intent_tickets, plan_rules, plans
+from trading.order_path import changes as order_changes
+from trading.order_path import gate, live, previews, settling, tickets
+from trading.order_path import orders as path_of_orders
+from trading.order_path import rows as order_rows
+from trading.order_path.settling import OUTCOMES
 
 SOURCES = (
     stepup, market, account_checks, exposure_checks, holdings, model_checks, orders, alert_rules, alerts, assessment, assessment_rules,

@@ -11,9 +11,9 @@ from quant_site.core import clock
 from quant_site.core.models import Account
 from tests.desk_world import NOW, D, account_make, people, position_make, signed_in
 from tests.test_pages_desk import part, plain
-from trading.alerts import alert_create
+from trading.intents.alerts import alert_create
+from trading.intents.plans import plan_create
 from trading.models import AlertFiring, Order, PriceAlert, TradingPlan
-from trading.plans import plan_create
 
 pytestmark = pytest.mark.django_db
 PAGE, NEW_PLAN, NEW_ALERT = reverse("plans"), reverse("plan-new"), reverse("alert-new")

@@ -9,7 +9,7 @@ from quant_site.core.types import OrderType, Side
 from tests.api_world import build_world
 from tests.options_desk import option
 from trading.models import Fill
-from trading.order_rows import order_create
+from trading.order_path.rows import order_create
 from trading.vocabulary import Purpose
 
 pytestmark = pytest.mark.django_db

@@ -15,12 +15,12 @@ from django.utils import translation
 from analytics import findings, phrases, wording
 from quant_site.core.stats.metric import Undefined
 from strategies import risk
-from strategies.risk.holdings import MISSING_GREEK, NO_VALUATION, NOT_ENOUGH_HISTORY
 from strategies.backtest.kernel_codes import CODES
 from strategies.backtest.result import REASONS
-from trading import gate
+from strategies.risk.holdings import MISSING_GREEK, NO_VALUATION, NOT_ENOUGH_HISTORY
 from trading.brokers import paper
 from trading.models.orders import PURPOSE_LABELS
+from trading.order_path import gate
 from trading.vocabulary import Purpose
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -116,7 +116,11 @@ def test_every_choice_of_a_field_has_a_chinese_label():
 
 def test_every_code_that_a_page_shows_has_a_chinese_label():
     sources = "".join(Path(module.__file__).read_text() for module in (gate, paper))
-    refusals = set(re.findall(r'(?:return|Denial\(|Wait\(|reason =) ?f?"([A-Z_]+): ', sources)) | set(CODES) | {"OTHER_LEG_FAILED", "NOTHING_TO_REDUCE"}
+    refusals = (
+        set(re.findall(r'(?:return|Denial\(|Wait\(|reason =) ?f?"([A-Z_]+): ', sources))
+        | set(CODES)
+        | {"OTHER_LEG_FAILED", "NOTHING_TO_REDUCE"}
+    )
     assert {"HALTED", "NOT_ARMED", "MARKET_CLOSED", "RUNAWAY", "UNKNOWN_SYMBOL", "NO_BAR"} <= refusals
     with translation.override("zh-hans"):
         assert [code for code in sorted(refusals) if not CHINESE.search(wording.violation_name(code))] == []

@@ -29,8 +29,8 @@ from tests.option_strategies_world import made_panel, traded, without
 from tests.portfolio_world import simulated_weights, stock_panel
 from tests.support_strategies import random_panel, simulated
 from tests.written_sentences import written
-from trading import executor, gate
 from trading.brokers import paper
+from trading.order_path import executor, gate
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # What is spelt in Latin letters in Chinese too: commands, and names of data, products and people.

@@ -8,10 +8,10 @@ from quant_site.core import clock
 from quant_site.core.errors import InvalidInput
 from tests.intents_world import DAYS, FLAT, D, account_live, after, bars_write, moment, orders_of
 from tests.test_plans_lifecycle import CLOSE, hold
-from trading import intent_tickets
-from trading.alert_engine import AlertEngine
+from trading.intents import intent_tickets
+from trading.intents.alert_engine import AlertEngine
+from trading.intents.plans import plan_cancel, plan_create, plan_execute_reached, plan_update
 from trading.models import Order, TradingPlan
-from trading.plans import plan_cancel, plan_create, plan_execute_reached, plan_update
 
 pytestmark = pytest.mark.django_db
 START = 29

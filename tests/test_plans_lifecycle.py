@@ -8,12 +8,21 @@ from quant_site.core import clock
 from quant_site.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from quant_site.core.models import AuditLog, OutboxEvent
 from tests.intents_world import DAYS, FLAT, D, account_live, after, bars_write, moment, orders_of
-from trading import intent_tickets
+from trading.intents import intent_tickets
+from trading.intents.plans import (
+    plan_cancel,
+    plan_create,
+    plan_delete,
+    plan_execute,
+    plan_risk_reward,
+    plan_update,
+    plans_expire,
+    plans_follow,
+)
 from trading.models import Order, Position, TradingPlan
-from trading.order_rows import order_move
-from trading.orders import order_cancel_request
-from trading.plans import plan_cancel, plan_create, plan_delete, plan_execute, plan_risk_reward, plan_update, plans_expire, plans_follow
-from trading.states import OrderStatus
+from trading.order_path.orders import order_cancel_request
+from trading.order_path.rows import order_move
+from trading.order_path.states import OrderStatus
 from trading.vocabulary import OrderType
 
 pytestmark = pytest.mark.django_db

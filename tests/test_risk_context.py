@@ -10,11 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from strategies.risk import PanelMarket, RiskLimits, assess
 from tests.accounting_world import SESSIONS, World, panel_of
 from tests.risk_world import trade
-from trading.context import risk_context_build, risk_limits
-from trading.equity import equity_snapshot
-from trading.ledger import fills_book, positions_mark
+from trading.books.equity import equity_snapshot
+from trading.books.ledger import fills_book, positions_mark
+from trading.exposure.context import risk_context_build, risk_limits
 from trading.models import CashEntry, Position
-from trading.states import OPEN, TERMINAL
+from trading.order_path.states import OPEN, TERMINAL
 
 LOW, HIGH = "AAA120615P00045000", "AAA120615P00055000"
 T = 1

@@ -17,7 +17,7 @@ from strategies.risk import drawdown_shut
 from tests.accounting_world import SESSIONS, World, panel_of
 from tests.kernel_world import wild_panel
 from tests.risk_world import codes, context, trade
-from trading.context import risk_context_build
+from trading.exposure.context import risk_context_build
 from trading.models import EquitySnapshot
 
 LIMIT, RELEASE = 0.20, 0.10

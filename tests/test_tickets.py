@@ -12,10 +12,10 @@ from quant_site.core.services import account_create
 from quant_site.core.stepup import confirmation_give
 from quant_site.market.sessions import session_close
 from tests.orders_world import DAYS, FLAT, instruments, panel_of
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
 from trading.models import Order, PaperOrder, Position
-from trading.previews import ticket_preview
-from trading.tickets import CONFIRM, Ticket, order_confirm, order_payload, ticket_place
+from trading.order_path.previews import ticket_preview
+from trading.order_path.tickets import CONFIRM, Ticket, order_confirm, order_payload, ticket_place
 from trading.vocabulary import OrderType, Origin, Purpose
 
 pytestmark = pytest.mark.django_db
@@ -27,8 +27,8 @@ PASSWORD = "correct-horse-7"
 def closed_day(monkeypatch):
     instruments("AAA", "BBB")
     panel = panel_of({"AAA": [FLAT] * 6, "BBB": [FLAT] * 6})
-    monkeypatch.setattr("trading.tickets.panel_load", lambda: panel)
-    monkeypatch.setattr("trading.previews.panel_load", lambda: panel)
+    monkeypatch.setattr("trading.order_path.tickets.panel_load", lambda: panel)
+    monkeypatch.setattr("trading.order_path.previews.panel_load", lambda: panel)
     with clock.use(clock.VirtualClock(session_close(DAYS[5]))):
         yield
 

@@ -9,7 +9,7 @@ from quant_site.market.tiger import budget
 from tests.tiger_world import ACCOUNT, real_account, sent, today, trading_at
 from trading.brokers.tiger import TigerBroker
 from trading.models import Fill, Order
-from trading.orders import order_cancel, orders_resolve, orders_sync
+from trading.order_path.orders import order_cancel, orders_resolve, orders_sync
 
 pytestmark = pytest.mark.django_db
 LEGS = [

@@ -16,7 +16,7 @@ from tests.fake_tiger.client import FakeTiger
 from trading.brokers.base import BrokerFill, BrokerUnclear, OrderLeg, OrderRequest
 from trading.brokers.tiger import TigerBroker
 from trading.models import Fill, Order
-from trading.states import OrderStatus
+from trading.order_path.states import OrderStatus
 
 ACCOUNT = "real-one"
 _keys = count(1)

@@ -8,7 +8,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from quant_site.core.models import Account
 from quant_site.core.rows import rows_read
-from trading.equity import drawdowns
+from trading.books.equity import drawdowns
 from trading.models import EquitySnapshot, Order, OrderEvent, Position, TradeJournal
 
 CURVE = ("snapshot_date", "total_equity", "net_flow", "daily_return", "benchmark_return", "unit_value")

@@ -11,7 +11,7 @@ from analytics.desk_exposure import Usage
 from analytics.page_forms import shown
 from analytics.templatetags.figures import DASH, absent, number, percent, price, ratio, shares, tone
 from signals_app.models import DIRECTION_LABELS
-from trading.assessment_rules import Reason
+from trading.exposure.assessment_rules import Reason
 from trading.models import PriceAlert, TradingPlan
 
 register = template.Library()

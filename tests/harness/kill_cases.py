@@ -21,10 +21,10 @@ from tests.harness.failpoints import BY_NAME, FAILPOINTS, arm, die
 from tests.harness.real_account import CASH, HASTY, PATIENT, Desk, forked, people
 from tests.harness.stories import STORIES, Case, round_
 from tests.harness.verdicts import Evidence, violations
-from trading.ledger import account_fund
+from trading.books.ledger import account_fund
+from trading.control.senders import boot_register
 from trading.models import CashEntry, Fill, Order, Reconciliation, SenderBoot, SymbolHalt
-from trading.senders import boot_register
-from trading.settling import SETTLE, order_settle, settle_payload
+from trading.order_path.settling import SETTLE, order_settle, settle_payload
 
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
@@ -271,4 +271,14 @@ def run_case(desk: Desk, at: Coordinates, name: str, number: str, scratch: Path)
         connections.close_all()
 
 
-__all__ = ["FAILPOINTS", "FAULTS", "Coordinates", "matrix", "run_case"]
+def calm(desk: Desk, story: str, name: str, number: str, scratch: Path) -> dict[str, Any]:
+    """The story without deaths and faults: the orders it ends with, and what does not hold."""
+    at = Coordinates(0, FAILPOINTS[0].name, "none", story, 10**6, "place_order", False, 0, 1, True, True, False)
+    run = CaseRun(desk, at, name, number, scratch)
+    outcome = run.run()
+    orders = [f"{order.purpose} {order.symbol} {order.status} {order.filled_quantity:.0f}/{order.quantity:.0f}" for order in run.case.orders()]
+    retire(run.case.account)
+    return {"orders": orders, "violations": outcome["violations"]}
+
+
+__all__ = ["FAILPOINTS", "FAULTS", "Coordinates", "calm", "matrix", "run_case"]

@@ -34,7 +34,11 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--database", default="sqlite", help='"sqlite", or the URL of a database whose server lets us make others')
     parser.add_argument("--only", type=int, action="append", help="run this case; repeatable")
+    parser.add_argument("--calm", action="store_true", help="tell every story once without deaths and faults, and how it ends")
     arguments = parser.parse_args()
+    if arguments.calm:
+        print(json.dumps(calm(arguments.database)))
+        return 0
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(2**32)
     began = time.monotonic()
     numbers = arguments.only or list(range(arguments.cases))
@@ -60,6 +64,25 @@ def campaign(numbers: list[int], seed: int, until: float, workers: int, database
     if failed:
         raise SystemExit(f"{len(failed)} workers failed")
     return summary(results)
+
+
+def calm(database: str) -> dict[str, Any]:
+    """How each story ends where nothing goes wrong."""
+    folder = workspace.scratch_folder("kill-matrix-")
+    databases = importlib.import_module("tests.harness.databases").copies(folder, database, 1)
+    databases.places[0]()
+    real, cases = (importlib.import_module(f"tests.harness.{name}") for name in ("real_account", "kill_cases"))
+    clock, stories = importlib.import_module("quant_site.core.clock"), list(importlib.import_module("tests.harness.stories").STORIES)
+    numbers = [f"9000000{number}" for number in range(len(stories))]
+    try:
+        with workspace.MovedClock().everywhere(clock) as moved:
+            desk = real.Desk(folder / "exchange", moved, numbers)
+            desk.exchange.auto_fill("instant")
+            told = {story: cases.calm(desk, story, f"CALM-{story}", number, folder) for story, number in zip(stories, numbers, strict=True)}
+            desk.close()
+    finally:
+        databases.drop()
+    return told
 
 
 def _work(folder: Path, place, numbers: list[int], seed: int, until: float, worker: int) -> int:

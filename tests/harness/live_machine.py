@@ -31,17 +31,18 @@ from quant_site.market.sessions import NEW_YORK, last_completed_session, market_
 from tests.harness.storm import CALL_FAULTS, INACTIVE, ORDER_FAULTS, PRICE, REJECTED, Died, StormDouble
 from tests.live_world import CANCELLED, LAST_CLOSE, NOON, live_account
 from tests.orders_world import DAYS, FLAT, instruments, panel_of
+from trading.books.equity import account_state
+from trading.books.ledger import account_fund
+from trading.books.reconciliation import positions_held
 from trading.brokers.base import EXPIRED, EXTERNAL, FILLED, WORKING
-from trading.equity import account_state
-from trading.ledger import account_fund
-from trading.live import live_round
+from trading.control.senders import boot_register
 from trading.models import Arming, Fill, Order, OrderEvent, Position, Reconciliation, SenderBoot, SymbolHalt
-from trading.order_changes import order_change_request
-from trading.orders import order_cancel_request, order_create
-from trading.reconciliation import positions_held
-from trading.senders import boot_register
-from trading.settling import SETTLE, order_settle, settle_payload
-from trading.states import OPEN, TERMINAL, TRANSITIONS, WORKING as AT_BROKER, OrderStatus
+from trading.order_path.changes import order_change_request
+from trading.order_path.live import live_round
+from trading.order_path.orders import order_cancel_request, order_create
+from trading.order_path.settling import SETTLE, order_settle, settle_payload
+from trading.order_path.states import OPEN, TERMINAL, TRANSITIONS, OrderStatus
+from trading.order_path.states import WORKING as AT_BROKER
 from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
 
 D = Decimal
@@ -374,7 +375,9 @@ class LiveAccount(RuleBasedStateMachine):
     def settle(self, order: Order) -> None:
         """Two people write down what the broker would have told them."""
         found = self.double.book.get(order.client_order_id)
-        if found is None and any(what == "place" and rest[0].client_order_id == order.client_order_id for what, *rest in self.double.underway):
+        if found is None and any(
+            what == "place" and rest[0].client_order_id == order.client_order_id for what, *rest in self.double.underway
+        ):
             return
         outcome, number = ("NEVER_ARRIVED", "") if found is None else ("WORKING", found.broker_order_id)
         seen = {"outcome": outcome, "evidence": "We looked.", "broker_order_id": number}

@@ -22,11 +22,11 @@ class Mutant:
     edits: tuple[Edit, ...]
 
 
-ORDERS, ROWS, EVIDENCE = "trading/orders.py", "trading/order_rows.py", "trading/order_evidence.py"
-GATE, STEP, STATES = "trading/gate.py", "trading/send_step.py", "trading/states.py"
-RECONCILIATION, ADOPTION, PROTECTION = "trading/reconciliation.py", "trading/adoption.py", "trading/protection.py"
-LIVE, LEDGER, HALTS = "trading/live.py", "trading/ledger.py", "trading/symbol_halts.py"
-ARMED, COMING, SETTLING = "trading/armed.py", "trading/coming.py", "trading/settling.py"
+ORDERS, ROWS, EVIDENCE = "trading/order_path/orders.py", "trading/order_path/rows.py", "trading/order_path/evidence.py"
+GATE, STEP, STATES = "trading/order_path/gate.py", "trading/order_path/send_step.py", "trading/order_path/states.py"
+RECONCILIATION, ADOPTION, PROTECTION = "trading/books/reconciliation.py", "trading/books/adoption.py", "trading/order_path/protection.py"
+LIVE, LEDGER, HALTS = "trading/order_path/live.py", "trading/books/ledger.py", "trading/control/symbol_halts.py"
+ARMED, COMING, SETTLING = "trading/control/armed.py", "trading/order_path/coming.py", "trading/order_path/settling.py"
 BROKER, DESK, OWN, FILLS = (f"trading/brokers/tiger/{name}.py" for name in ("broker", "desk", "own", "fills"))
 WIRE, ERRORS = "quant_site/market/tiger/wire.py", "quant_site/market/tiger/errors.py"
 

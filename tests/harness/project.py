@@ -22,7 +22,7 @@ from quant_site.replay import replay_account, replay_run  # noqa: E402
 from strategies.services import strategies_seed  # noqa: E402
 from trading.brokers.paper import PaperBroker  # noqa: E402
 from trading.models import Fill, Order, PaperFill, PaperOrder  # noqa: E402
-from trading.order_rows import order_create  # noqa: E402
+from trading.order_path.rows import order_create  # noqa: E402
 from trading.vocabulary import OrderType, Purpose  # noqa: E402
 
 

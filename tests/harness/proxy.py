@@ -1,9 +1,9 @@
 """A TCP proxy in front of a database, as a process of its own: it can refuse, drop, and swallow the answer to a commit.
 
-    with Proxy("127.0.0.1", 3306) as proxy:
-        proxy.swallow_commit(3)     # the third COMMIT from now on reaches the server, and its client hears nothing
-        proxy.refuse()              # every connection is dropped, and no new one taken
-        proxy.accept()
+with Proxy("127.0.0.1", 3306) as proxy:
+    proxy.swallow_commit(3)     # the third COMMIT from now on reaches the server, and its client hears nothing
+    proxy.refuse()              # every connection is dropped, and no new one taken
+    proxy.accept()
 """
 
 import asyncio

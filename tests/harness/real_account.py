@@ -27,11 +27,11 @@ from quant_site.market.tiger import budget
 from tests.fake_tiger.client import FakeTiger
 from tests.harness.workspace import MovedClock
 from tests.orders_world import DAYS, FLAT, panel_of
-from trading import sweeper
 from trading.brokers.base import Broker
 from trading.brokers.tiger import TigerBroker
+from trading.control.senders import boot_register
 from trading.models import Arming, SenderBoot
-from trading.senders import boot_register
+from trading.order_path import sweeper
 
 D = Decimal
 CASH = D(100_000)

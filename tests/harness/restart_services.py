@@ -171,7 +171,7 @@ def kill_switch(database: str) -> dict[str, Any]:
 
 
 def _halted_under_load(real, moved: workspace.MovedClock, folder: Path) -> dict[str, Any]:
-    stories, control = (importlib.import_module(name) for name in ("tests.harness.stories", "trading.control"))
+    stories, control = (importlib.import_module(name) for name in ("tests.harness.stories", "trading.control.trading_state"))
     desk = real.Desk(folder / "exchange", moved, ["60000001"])
     desk.exchange.auto_fill("instant")
     account = desk.account("LOADED", "60000001", max_gross_exposure=Decimal(50), duplicate_window=0)

@@ -13,10 +13,10 @@ from quant_site.core.models import Account
 from tests.fake_tiger.client import FakeTigerError
 from tests.harness.real_account import EXTERNAL, OPTIONS, PRICE, Desk
 from trading.models import Order
-from trading.order_changes import order_change_request
-from trading.order_rows import account_halt
-from trading.orders import order_cancel_request, order_create
-from trading.states import OPEN, WORKING
+from trading.order_path.changes import order_change_request
+from trading.order_path.orders import order_cancel_request, order_create
+from trading.order_path.rows import account_halt
+from trading.order_path.states import OPEN, WORKING
 from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
 
 D = Decimal

@@ -168,7 +168,9 @@ class StormDouble(LiveDouble):
         account = Account.objects.get(pk=self.account_id)
         boot = SenderBoot.objects.order_by("-pk").first()
         trades = {request.symbol}
-        unknown = Order.objects.filter(account=account, status="UNKNOWN", symbol__in=trades).exclude(client_order_id=request.client_order_id)
+        unknown = Order.objects.filter(account=account, status="UNKNOWN", symbol__in=trades).exclude(
+            client_order_id=request.client_order_id
+        )
         row = Order.objects.get(client_order_id=request.client_order_id)
         found = {
             "its account is halted": account.state == Account.State.HALTED,

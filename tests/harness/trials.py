@@ -19,8 +19,8 @@ from tests.harness.proxy import Proxy
 from tests.harness.real_account import Desk, forked
 from tests.harness.stories import Case
 from tests.harness.verdicts import Evidence, violations
-from trading.control import trading_state_set
-from trading.orders import orders_send_ready
+from trading.control.trading_state import trading_state_set
+from trading.order_path.orders import orders_send_ready
 
 KILLED_AT = (
     "claim.uncommitted", "claim.committed", "conclude.uncommitted", "conclude.before", "evidence.fills_written", "evidence.committed",

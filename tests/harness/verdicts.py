@@ -16,7 +16,7 @@ from tests.harness.real_account import CASH, PRICE
 from tests.harness.stories import Case
 from trading.brokers.base import EXTERNAL
 from trading.models import CashEntry, Fill, Order, OrderEvent, Position, Reconciliation, SymbolHalt
-from trading.states import TERMINAL, TRANSITIONS, OrderStatus
+from trading.order_path.states import TERMINAL, TRANSITIONS, OrderStatus
 from trading.vocabulary import REDUCING, Purpose
 
 D = Decimal
@@ -107,7 +107,9 @@ def cash_is_that_of_the_exchange(seen: Evidence) -> Iterable[str]:
 
 def nothing_ended_without_evidence(seen: Evidence) -> Iterable[str]:
     for row in seen.rows:
-        found = seen.at_exchange.get(row.client_order_id) or [order for order in seen.theirs if f"{EXTERNAL}{order.id}" == row.client_order_id]
+        found = seen.at_exchange.get(row.client_order_id) or [
+            order for order in seen.theirs if f"{EXTERNAL}{order.id}" == row.client_order_id
+        ]
         status = found[0].status if found else None
         if row.status not in TERMINAL or row.pk in seen.case.notes.get("settled", ()):
             continue
@@ -229,7 +231,9 @@ def positions_are_protected(seen: Evidence) -> Iterable[str]:
             rests = working.get((symbol, purpose), [])
             if level is not None and symbol not in stuck and "halted" not in seen.case.notes and rests != [abs(position.quantity)]:
                 yield f"{position.quantity} {symbol} are held, {purpose} orders over {rests} work"
-        unknown = [row for row in seen.rows if row.status == "UNKNOWN" and row.symbol == symbol and row.purpose in (Purpose.STOP, Purpose.EXIT)]
+        unknown = [
+            row for row in seen.rows if row.status == "UNKNOWN" and row.symbol == symbol and row.purpose in (Purpose.STOP, Purpose.EXIT)
+        ]
         if position.stop_price is not None and not working.get((symbol, Purpose.STOP)) and not unknown:
             yield f"{position.quantity} {symbol} are held without any stop"
 

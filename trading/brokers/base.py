@@ -173,7 +173,7 @@ class Evidence:
 class Broker(Protocol):
     """The calls that the order path and reconciling make; none of them within a transaction.
 
-    A `simulated` broker trades on stored bars, session by session (`trading.market_day`); every other works on the live
+    A `simulated` broker trades on stored bars, session by session (`trading.books.market_day`); every other works on the live
     clock, sends in regular hours only, and answers `quote` and `server_time`.
     """
 

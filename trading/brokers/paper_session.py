@@ -36,7 +36,7 @@ from quant_site.market.options.lifecycle import settlements
 from quant_site.market.options.quotes import option_market
 from quant_site.market.panel import Panel
 from quant_site.market.sessions import session_close, session_open
-from trading.accounting import split_ratio
+from trading.books.accounting import split_ratio
 from trading.models.paper import PaperAccount, PaperActivity, PaperFill, PaperHolding, PaperOrder
 from trading.vocabulary import OrderType, TimeInForce
 

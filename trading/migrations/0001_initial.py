@@ -5,7 +5,7 @@ import django.db.models.deletion
 import quant_site.core.clock
 import quant_site.core.fields
 import trading.models.accounting
-import trading.states
+import trading.order_path.states
 import trading.vocabulary
 from django.db import migrations, models
 
@@ -185,7 +185,7 @@ class Migration(migrations.Migration):
                 ('decision_price', quant_site.core.fields.PriceField(blank=True, decimal_places=6, help_text='The price the decision was made on, for slippage.', max_digits=20, null=True, verbose_name='decision price')),
                 ('oca_group', models.CharField(blank=True, max_length=64, verbose_name='one cancels all')),
                 ('split_ratio', quant_site.core.fields.QuantityField(decimal_places=6, default=1, help_text="New shares for one old since the order was made; its signal's prices are in old shares.", max_digits=20, verbose_name='splits since')),
-                ('status', models.CharField(choices=[('INTENT', 'Intent'), ('DENIED', 'Denied'), ('READY', 'Ready'), ('SENDING', 'Sending'), ('ACKED', 'Working'), ('REJECTED', 'Rejected'), ('UNKNOWN', 'Unknown'), ('PARTIAL', 'Partly filled'), ('FILLED', 'Filled'), ('CANCELLED', 'Cancelled'), ('EXPIRED', 'Expired')], default=trading.states.OrderStatus['INTENT'], max_length=10, verbose_name='status')),
+                ('status', models.CharField(choices=[('INTENT', 'Intent'), ('DENIED', 'Denied'), ('READY', 'Ready'), ('SENDING', 'Sending'), ('ACKED', 'Working'), ('REJECTED', 'Rejected'), ('UNKNOWN', 'Unknown'), ('PARTIAL', 'Partly filled'), ('FILLED', 'Filled'), ('CANCELLED', 'Cancelled'), ('EXPIRED', 'Expired')], default=trading.order_path.states.OrderStatus['INTENT'], max_length=10, verbose_name='status')),
                 ('status_reason', models.CharField(blank=True, max_length=255, verbose_name='reason')),
                 ('filled_quantity', quant_site.core.fields.QuantityField(decimal_places=6, default=0, max_digits=20, verbose_name='filled')),
                 ('average_fill_price', quant_site.core.fields.PriceField(blank=True, decimal_places=6, max_digits=20, null=True, verbose_name='average price')),

@@ -9,7 +9,7 @@ from quant_site.core.fields import MoneyField, PriceField, QuantityField, choice
 from quant_site.core.models import Account
 from quant_site.core.types import Mode, Side
 from signals_app.models import TradingSignal
-from trading.states import OrderStatus
+from trading.order_path.states import OrderStatus
 from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
 
 STATUS_LABELS = {

@@ -15,7 +15,7 @@ from strategies.drafts import draft_from_json
 from strategies.engine import StrategyEngine, universe_panel
 from strategies.models import Strategy, StrategyRun
 from strategies.selectors import strategy_by_key
-from trading.context import holdings_build
+from trading.exposure.context import holdings_build
 
 
 class Command(BaseCommand):

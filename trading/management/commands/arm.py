@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from quant_site.core.errors import QuantError
-from trading.arming import ARM, account_arm, arm_payload, arming_problems
+from trading.control.arming import ARM, account_arm, arm_payload, arming_problems
 from trading.management.asking import account_named, confirmed, user_named
 
 

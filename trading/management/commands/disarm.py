@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from trading.control import account_disarm, accounts_disarm
+from trading.control.trading_state import account_disarm, accounts_disarm
 from trading.management.asking import account_named, shell_actor
 
 

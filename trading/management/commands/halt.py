@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from quant_site.core.errors import QuantError
 from quant_site.core.models import Account
-from trading.control import trading_state_set, trading_state_set_all
+from trading.control.trading_state import trading_state_set, trading_state_set_all
 from trading.management.asking import account_named, shell_actor
 
 

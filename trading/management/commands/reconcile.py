@@ -10,12 +10,12 @@ from quant_site.core.locks import exclusive
 from quant_site.core.models import Account
 from quant_site.market.selectors import panel_load
 from quant_site.market.sessions import trading_session
+from trading.books.equity import account_state
+from trading.books.ledger import account_fund
+from trading.books.reconciliation import account_reconcile
 from trading.brokers import broker_for
-from trading.equity import account_state
-from trading.ledger import account_fund
-from trading.live import settler
 from trading.models import Reconciliation
-from trading.reconciliation import account_reconcile
+from trading.order_path.live import settler
 
 DIFFERS = 1
 

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from quant_site.core.errors import QuantError
 from quant_site.core.models import Account
-from trading.control import RESUME, resume_payload, trading_state_set
+from trading.control.trading_state import RESUME, resume_payload, trading_state_set
 from trading.management.asking import account_named, confirmed, user_named
 
 

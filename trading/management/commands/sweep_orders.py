@@ -5,9 +5,9 @@ import threading
 
 from django.core.management.base import BaseCommand
 
-from trading.doorbell import Doorbell
-from trading.senders import boot_register, sender_start
-from trading.sweeper import INTERVAL, sweep, sweep_forever
+from trading.control.senders import boot_register, sender_start
+from trading.order_path.doorbell import Doorbell
+from trading.order_path.sweeper import INTERVAL, sweep, sweep_forever
 
 ROLE = "sweeper"
 

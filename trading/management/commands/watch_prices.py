@@ -5,7 +5,7 @@ import threading
 
 from django.core.management.base import BaseCommand
 
-from trading.alert_engine import INTERVAL, AlertEngine, watch_forever
+from trading.intents.alert_engine import INTERVAL, AlertEngine, watch_forever
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""The order path: from a ticket or a signal to the broker, and back by its evidence."""
