@@ -40,7 +40,7 @@ NAVIGATION = [
         _item(_("Senders"), "cell_tower", "trading.senderboot"),
         _item(_("Armings"), "lock_open", "trading.arming"),
         _item(_("Halted symbols"), "block", "trading.symbolhalt"),
-        _item(_("Reconciliations"), "balance", "trading.books.reconciliation"),
+        _item(_("Reconciliations"), "balance", "trading.reconciliation"),
         _item(_("Confirmations"), "password", "core.confirmation"),
     ),
     _group(

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from quant_site.core import clock
 from quant_site.core.models import Account
-from tests.harness.storm import StormDouble
+from tests.harness.storm import LATE, LOST_REPLY, REFUSED, StormDouble
 from tests.live_world import CANCELLED, LAST_CLOSE, NOON, live_account
 from tests.orders_world import DAYS, FLAT, instruments, panel_of
 from trading.books.ledger import account_fund
@@ -67,29 +67,32 @@ def working(account, broker, now, **fields) -> Order:
 # --- no broker within a transaction
 
 
-@pytest.mark.parametrize("act", ["cancel", "modify", "resolve", "sync", "send"])
+@pytest.mark.parametrize("act", ["cancel", "modify", "sync", "send"])
 def test_no_call_of_a_broker_is_made_within_a_transaction(account, broker, now, act):
     order = working(account, broker, now)
+    before = list(broker.calls)
     acts = {
         "cancel": lambda: order_cancel(order, broker),
         "modify": lambda: order_modify(order, broker),
-        "resolve": lambda: orders_resolve(account, broker, exclusive=True),
         "sync": lambda: orders_sync(account, broker, now.now().date()),
         "send": lambda: order_send(wanted(account, 3), broker),
     }
-    if act == "resolve":
-        Order.objects.filter(pk=order.pk).update(status="UNKNOWN")
-        orders_resolve(account, broker, exclusive=True)  # outside it is no matter
-        Order.objects.filter(pk=order.pk).update(status="UNKNOWN", version=order.version)
-    before = list(broker.calls)
-    with transaction.atomic():
-        if act == "resolve":
-            orders_resolve(account, broker, exclusive=True)  # what goes wrong with one order is not raised
-        else:
-            with pytest.raises(RuntimeError, match="transaction"):
-                acts[act]()
+    with transaction.atomic(), pytest.raises(RuntimeError, match="transaction"):
+        acts[act]()
     assert broker.calls == before
-    assert act != "resolve" or Order.objects.get(pk=order.pk).status == "UNKNOWN"
+
+
+def test_nothing_is_looked_up_within_a_transaction(account, broker, now):
+    broker.storms["place"] = [LOST_REPLY]
+    order = wanted(account)
+    rounds(account, broker, now, 1)
+    with transaction.atomic():
+        orders_resolve(account, broker, exclusive=True)  # what goes wrong with one order is written down, not raised
+    order.refresh_from_db()
+    assert order.status == "UNKNOWN"
+    orders_resolve(account, broker, exclusive=True)
+    order.refresh_from_db()
+    assert order.status == "ACKED"
 
 
 # --- who may send
@@ -112,6 +115,60 @@ def test_an_arming_is_worth_nothing_once_another_process_started_even_while_its_
     order.refresh_from_db()
     assert Arming.objects.filter(open_key=account.pk).exists()
     assert (order.status, order.status_reason.partition(":")[0], broker.placed) == ("DENIED", "NOT_ARMED", [])
+
+
+# --- cancels
+
+
+def test_a_cancel_that_the_broker_has_not_carried_out_is_still_a_request(account, broker, now):
+    order = working(account, broker, now)
+    broker.storms["cancel"] = [LATE]
+    order_cancel(order, broker)
+    assert (order.status, order.cancel_requested) == ("ACKED", True)
+    broker.arrive_late()
+    rounds(account, broker, now)
+    order.refresh_from_db()
+    assert order.status == "CANCELLED"
+
+
+# --- protection
+
+
+def bought(account, broker, now) -> Order:
+    """Four of nine, with a stop and a target over them."""
+    order = wanted(account, stop_loss=D(95), take_profit=D(120))
+    rounds(account, broker, now, 1)
+    broker.fill(order.client_order_id, 4, 99)
+    rounds(account, broker, now)
+    assert stops(broker) == [D(4)]
+    return order
+
+
+def stops(broker) -> list[Decimal]:
+    """What the stops that work at the broker are over."""
+    return [order.quantity - order.filled_quantity for order in broker.open_orders("GAPS") if order.order_type == "STP"]
+
+
+def test_a_new_stop_waits_until_the_old_one_is_gone(account, broker, now):
+    order = bought(account, broker, now)
+    broker.storms |= {"modify": [REFUSED, REFUSED], "cancel": [LATE, LATE]}
+    broker.fill(order.client_order_id, 5, 99)
+    rounds(account, broker, now)
+    assert stops(broker) == [D(4)]
+    broker.arrive_late()
+    rounds(account, broker, now)
+    assert stops(broker) == [D(9)]
+    assert broker.broken == []
+
+
+def test_on_a_halted_account_what_works_is_left_alone(account, broker, now):
+    order = bought(account, broker, now)
+    Account.objects.filter(pk=account.pk).update(state="HALTED")
+    broker.fill(order.client_order_id, 5, 99)
+    broker.calls.clear()
+    rounds(account, broker, now)
+    assert Position.objects.get().quantity == D(9), "what happened is taken in"
+    assert not {"place", "cancel", "modify"} & set(broker.calls)
 
 
 # --- what a broker tells in another order than it happened

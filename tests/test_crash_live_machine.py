@@ -1,5 +1,6 @@
 """A live account in any order of accidents: `tests.harness.live_machine` in small for every run, in large where minutes count."""
 
+import logging
 import os
 import random
 
@@ -15,13 +16,17 @@ LENGTH = 40
 
 @pytest.fixture(autouse=True)
 def real_trading(settings):
+    """With orders for real money, and without a line for each accident."""
     settings.REAL_TRADING = True
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
-def shape(examples: int, *, length: int = LENGTH, **more):
+def shape(examples: int, **more):
     return settings(
         max_examples=examples,
-        stateful_step_count=length,
+        stateful_step_count=LENGTH,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
@@ -30,7 +35,7 @@ def shape(examples: int, *, length: int = LENGTH, **more):
 
 
 def test_no_accident_doubles_loses_or_invents_anything():
-    run_state_machine_as_test(LiveAccount, settings=shape(8, length=30, derandomize=True))
+    run_state_machine_as_test(LiveAccount, settings=shape(16, derandomize=True))
 
 
 @pytest.mark.slow

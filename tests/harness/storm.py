@@ -32,7 +32,7 @@ from trading.brokers.base import (
     OrderRequest,
     external_id,
 )
-from trading.models import Arming, Fill, Order, Reconciliation, SenderBoot, SymbolHalt
+from trading.models import Arming, Fill, Order, Position, Reconciliation, SenderBoot, SymbolHalt
 
 D = Decimal
 LATE, REFUSED, INACTIVE = "accepted after the timeout", "refused", "accepted and rejected"
@@ -125,6 +125,8 @@ class StormDouble(LiveDouble):
             self._put(replace(order, status=CANCELLED, reason="REQUESTED"))
         elif values[0] > order.filled_quantity:
             self._put(replace(order, quantity=values[0], limit_price=values[1], stop_price=values[2]))
+            if values[0] > order.quantity and self.gross() > self.limit:
+                self.broken.append(f"{self.gross()} are held or ordered with a change of {key}, {self.limit} are allowed")
 
     @staticmethod
     def _after(fault: str) -> None:
@@ -182,8 +184,20 @@ class StormDouble(LiveDouble):
             "the market is closed": not market_is_open(clock.now()),
             "it is not claimed": (row.status, row.fence) != ("SENDING", request.fence),
             "it was sent before": any(sent.client_order_id == request.client_order_id for sent in self.placed),
+            "more would be closed than is held": request.reducing and self._closing(request) + request.quantity > self._held(request.symbol),
         }
         self.broken += [f"{request} was sent though {why}" for why, true in found.items() if true]
+
+    def _closing(self, request: OrderRequest) -> Decimal:
+        """What works already to close the same in the same way."""
+        same = [sent for sent in self.placed if sent.reducing and (sent.symbol, sent.order_type) == (request.symbol, request.order_type)]
+        orders = [self.book[sent.client_order_id] for sent in same]
+        return sum((order.quantity - order.filled_quantity for order in orders if order.status == WORKING), D(0))
+
+    def _held(self, symbol: str) -> Decimal:
+        """As far as we know."""
+        held = Position.objects.filter(account_id=self.account_id, symbol=symbol, exit_session=None).values_list("quantity", flat=True)
+        return abs(sum(held, D(0)))
 
     # --- questions
 
