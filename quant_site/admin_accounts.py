@@ -29,7 +29,7 @@ from quant_site.core.services import account_create, audit_record
 from quant_site.core.stepup import confirmation_give
 from quant_site.core.types import Mode
 from quant_site.market.selectors import unknown_symbols
-from trading.control import armed
+from trading.control.armed import armed
 from trading.control.trading_state import arming_problems, trading_state_set
 
 IDENTITY = ("id", "name", "owner", "broker", "broker_account", "mode", "base_currency", "initial_cash", "is_replay")

@@ -18,7 +18,8 @@ from tests.control_world import (
     ready_to_arm,
     real_account_make,
 )
-from trading.control import armed, senders
+from trading.control import senders
+from trading.control.armed import armed
 from trading.control.arming import ARM, arm_payload, arming_problems
 from trading.control.senders import boot_beat, boot_register
 from trading.control.trading_state import account_arm, account_disarm, accounts_disarm

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from quant_site.core.models import Account, Confirmation
 from quant_site.core.services import account_create
 from tests.control_world import PASSWORD, account_make, audited, people, ready_to_arm, real_account_make, state_of
-from trading.control import armed
+from trading.control.armed import armed
 from trading.management import asking
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from quant_site.core.models import Account
 from quant_site.core.ratelimit import FAILED_LOGINS_PER_NAME
 from strategies.services import strategies_seed
 from tests.control_world import PASSWORD, account_make, audited, people, ready_to_arm, real_account_make, state_of
-from trading.control import armed
+from trading.control.armed import armed
 from trading.models import Arming
 
 pytestmark = pytest.mark.django_db

@@ -117,6 +117,37 @@ def test_an_arming_is_worth_nothing_once_another_process_started_even_while_its_
     assert (order.status, order.status_reason.partition(":")[0], broker.placed) == ("DENIED", "NOT_ARMED", [])
 
 
+def test_what_would_turn_a_position_that_another_entry_is_opening_is_denied(account, broker, now):
+    working(account, broker, now)
+    order = order_create(
+        account=account, purpose=Purpose.ENTRY, symbol="AAA", side="SELL", quantity=2, session=LAST_CLOSE, decision_price=100,
+        order_type=OrderType.LIMIT, limit_price=D(101), origin=Origin.MANUAL, key="the other way",
+    )  # fmt: skip
+    rounds(account, broker, now, 1)
+    order.refresh_from_db()
+    assert (order.status, order.status_reason.partition(":")[0]) == ("DENIED", "OPPOSITE_POSITION")
+
+
+def test_working_orders_count_against_the_limit(account, broker, now):
+    Account.objects.filter(pk=account.pk).update(max_gross_exposure=D("0.01"))
+    working(account, broker, now)
+    second = order_create(
+        account=account, purpose=Purpose.ENTRY, symbol="BBB", side="BUY", quantity=2, session=LAST_CLOSE, decision_price=100,
+        order_type=OrderType.LIMIT, limit_price=D(99), origin=Origin.MANUAL, key="a second",
+    )  # fmt: skip
+    rounds(account, broker, now, 1)
+    second.refresh_from_db()
+    assert (second.status, second.status_reason.partition(":")[0]) == ("DENIED", "GROSS_EXPOSURE")
+
+
+def test_an_order_that_was_claimed_ten_times_is_not_claimed_again(account, broker, now):
+    order = wanted(account)
+    Order.objects.filter(pk=order.pk).update(fence=10)
+    rounds(account, broker, now, 1)
+    order.refresh_from_db()
+    assert (order.status, order.status_reason.partition(":")[0], broker.placed) == ("DENIED", "TOO_MANY_CLAIMS", [])
+
+
 # --- cancels
 
 
@@ -151,10 +182,11 @@ def stops(broker) -> list[Decimal]:
 
 def test_a_new_stop_waits_until_the_old_one_is_gone(account, broker, now):
     order = bought(account, broker, now)
-    broker.storms |= {"modify": [REFUSED, REFUSED], "cancel": [LATE, LATE]}
+    broker.storms |= {"modify": [REFUSED] * 2, "cancel": [LATE] * 10}
     broker.fill(order.client_order_id, 5, 99)
     rounds(account, broker, now)
     assert stops(broker) == [D(4)]
+    broker.storms.clear()
     broker.arrive_late()
     rounds(account, broker, now)
     assert stops(broker) == [D(9)]

@@ -12,7 +12,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connections
-from django.db.models import Count, Sum
+from django.db.models import CharField, Count, Sum, Value
+from django.db.models.functions import Cast, Concat
 
 from quant_site.core import clock
 from quant_site.core.models import Account, Confirmation
@@ -22,6 +23,7 @@ from tests.harness.real_account import CASH, HASTY, PATIENT, Desk, forked, peopl
 from tests.harness.stories import STORIES, Case, round_
 from tests.harness.verdicts import Evidence, violations
 from trading.books.ledger import account_fund
+from trading.brokers.base import EXTERNAL
 from trading.control.senders import boot_register
 from trading.models import CashEntry, Fill, Order, Reconciliation, SenderBoot, SymbolHalt
 from trading.order_path.settling import SETTLE, order_settle, settle_payload
@@ -254,8 +256,11 @@ def _confirmed(user: User, order: Order) -> Confirmation:
 
 
 def retire(account: Account) -> None:
-    """A case that is over: no start of a process has to look at its account any more."""
+    """A case that is over: no start of a process has to look at its account any more, and another exchange may give out the
+    numbers of its orders again."""
     Account.objects.filter(pk=account.pk).update(mode="DRY_RUN")
+    others = Order.objects.filter(account=account, client_order_id__startswith=EXTERNAL)
+    others.update(client_order_id=Concat(Value("over-"), Cast("pk", CharField())))
 
 
 def run_case(desk: Desk, at: Coordinates, name: str, number: str, scratch: Path) -> dict[str, Any]:

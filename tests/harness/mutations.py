@@ -93,10 +93,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "claims_of_the_dead_are_left", "nobody clears up what a dead sender left",
         (ORDERS, "    if order.status == OrderStatus.SENDING:\n        if not exclusive", "    if order.status == OrderStatus.SENDING:\n        return\n        if not exclusive"),
     ),
-    mutant(
-        "refused_and_found_is_acknowledged", "an order that the broker rejected counts as working",
-        (ORDERS, "    if found is not None and found.status == base.REJECTED:", "    if False:"),
-    ),
     mutant("reserved_id_forgotten", "the number by which the broker knows the order is not written", (STEP, "        reserved_id=outside.reserved_id,\n", "")),
     mutant("events_left_out", "a move leaves no event", (ROWS, "    rows_insert(events)\n", "")),
     mutant(

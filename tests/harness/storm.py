@@ -220,11 +220,14 @@ class StormDouble(LiveDouble):
         return [order for order in self._seen().values() if order.status == WORKING]
 
     def fills(self, account_id: str, session: date) -> list[BrokerFill]:
-        """Those of the session, and every one that is not written yet; perhaps out of order, told twice, or behind."""
+        """Those of the session, and every one that is not written yet; perhaps out of order, told twice, or behind (of our orders:
+        a position that nothing explains yet would be adopted)."""
         self._asked()
         written = set(Fill.objects.filter(account_id=account_id).values_list("fill_id", flat=True))
-        shown = self.done[: len(self.done) - self.hidden_fills] if self.hidden_fills else self.done
-        found = [fill for fill in shown if fill.session == session or fill.fill_id not in written]
+        own = [fill.fill_id for fill in self.done if not fill.client_order_id.startswith(EXTERNAL)]
+        hidden = set(own[-self.hidden_fills :]) - written if self.hidden_fills else set()
+        new = [fill for fill in self.done if fill.session == session or fill.fill_id not in written]
+        found = [fill for fill in new if fill.fill_id not in hidden]
         if self.telling is not None:
             found = self.telling.sample(found + found[::2], len(found + found[::2]))
         return found

@@ -251,7 +251,7 @@ def _resolve_unknown(order: Order, broker: Broker) -> None:
     evidence = broker.find(order.account_id, order.client_order_id, order.fence)
     found = evidence.found
     if found is not None and found.status == base.REJECTED:
-        order_move(order, OrderStatus.REJECTED, reason=found.reason, evidence=_told(found))
+        order_move(order, OrderStatus.REJECTED, reason=found.reason, evidence=_told(found), broker_order_id=found.broker_order_id)
     elif found is not None:
         # Whether it was filled or ended since is for `orders_sync`, which brings the fills with it.
         order_move(order, OrderStatus.ACKED, evidence=_told(found), broker_order_id=found.broker_order_id)
