@@ -196,7 +196,7 @@ def test_a_real_account_is_at_tiger_and_in_no_replay(users):
     for fields in ({"broker": "paper"}, {"broker": "tiger", "is_replay": True}):
         with pytest.raises(InvalidInput) as refusal:
             account_make(users, "R", mode="REAL", **fields)
-        assert (refusal.value.code, set(refusal.value.details["fields"])) == ("invalid_account", {"mode"})
+        assert (refusal.value.code, set(refusal.value.details["fields"])) == ("invalid_account", {"__all__"})
     assert account_make(users, "R", mode="REAL", broker="tiger").mode == "REAL"
 
 

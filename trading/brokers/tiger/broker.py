@@ -198,7 +198,7 @@ class TigerBroker:
             filled = [item for item in items if _has_fills(item) and claims.client_of(item) and not _awaited(claims.own(item))]
             booked = booked_of(own.id for item in filled if (own := claims.own(item)) is not None)
             fresh = [fill for item in filled for fill in self._new_fills(account, item, claims, booked)]
-        return sorted([*fills_of_session(account_id, session), *fresh], key=lambda fill: (fill.filled_at, fill.fill_id))
+        return sorted([*fills_of_session(account_id, session), *fresh], key=_in_time)
 
     def activities(self, account_id: str, session: date) -> list[Activity]:
         """Nothing: the API has no list of dividends, splits, assignments and fees. They change cash and positions, which
@@ -364,3 +364,8 @@ def _session_of(at: datetime) -> date:
     """The session of a moment: its day in New York, or the session before where the exchange is closed that day."""
     day = at.astimezone(NEW_YORK).date()
     return day if is_session(day) else previous_session(day)
+
+
+def _in_time(fill: BrokerFill) -> tuple:
+    """By time; of one moment by the total that was reached, which ends the id: of texts the shorter is the smaller number."""
+    return fill.filled_at, len(fill.fill_id), fill.fill_id

@@ -105,8 +105,7 @@ class Desk:
                 self._without_executions.add(number)
             return []
         found = [each for item in items if (each := _execution(item)) is not None]
-        # Numbers are texts: of one moment the shorter is the smaller.
-        return [(symbol, execution) for _, symbol, execution in sorted(found, key=lambda each: (each[2].at, len(each[0]), each[0]))]
+        return [(symbol, execution) for _, symbol, execution in sorted(found, key=lambda each: (each[2].at, each[0]))]
 
     @staticmethod
     def _orders(number: str, since: datetime | None) -> OrdersParams:
