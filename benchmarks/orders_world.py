@@ -116,8 +116,8 @@ def orm_peer(account: Account, seconds: float) -> float:
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         order = Order.objects.create(
-            account=account, client_order_id=f"peer {count}", purpose="ENTRY", mode="DRY_RUN", session=LAST_CLOSE, symbol="PEER", side="BUY",
-            order_type="MKT", quantity=1,
+            account=account, client_order_id=f"peer {count}", purpose="ENTRY", mode="DRY_RUN", session=LAST_CLOSE, symbol="PEER",
+            side="BUY", order_type="MKT", quantity=1,
         )  # fmt: skip
         for status in ("SENDING", "FILLED"):
             order.status = status
@@ -146,8 +146,8 @@ def verdict_times(open_orders: int, count: int) -> list[float]:
     desk.account = account
     for number in range(open_orders):
         order_create(
-            account=account, purpose=Purpose.ENTRY, symbol=symbols[number % 50], side="BUY", order_type=OrderType.LIMIT, quantity=1 + number % 9,
-            limit_price=D(90), session=LAST_CLOSE, decision_price=100, key=f"crowd {number}",
+            account=account, purpose=Purpose.ENTRY, symbol=symbols[number % 50], side="BUY", order_type=OrderType.LIMIT,
+            quantity=1 + number % 9, limit_price=D(90), session=LAST_CLOSE, decision_price=100, key=f"crowd {number}",
         )  # fmt: skip
     venue, times = venue_of(account, panel), []
     for number in range(count):

@@ -281,7 +281,8 @@ def calm(desk: Desk, story: str, name: str, number: str, scratch: Path) -> dict[
     at = Coordinates(0, FAILPOINTS[0].name, "none", story, 10**6, "place_order", False, 0, 1, True, True, False)
     run = CaseRun(desk, at, name, number, scratch)
     outcome = run.run()
-    orders = [f"{order.purpose} {order.symbol} {order.status} {order.filled_quantity:.0f}/{order.quantity:.0f}" for order in run.case.orders()]
+    rows = run.case.orders()
+    orders = [f"{row.purpose} {row.symbol} {row.status} {row.filled_quantity:.0f}/{row.quantity:.0f}" for row in rows]
     retire(run.case.account)
     return {"orders": orders, "violations": outcome["violations"]}
 

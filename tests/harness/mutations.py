@@ -3,6 +3,8 @@
 `old` must stand in the file exactly once: a mutant that no longer fits is reported, for it proves nothing.
 """
 
+# ruff: noqa: E501 (what is replaced stands as it is in the source)
+
 from dataclasses import dataclass
 
 

@@ -120,7 +120,8 @@ def sweeper(database: str) -> dict[str, Any]:
             made.places[0]()
         paper = Paper()
         with supervised_sweeper(databases.url_here(database)):
-            _until(lambda order=paper.order(): paper.sent([order]), 120)
+            first = paper.order()
+            _until(lambda order=first: paper.sent([order]), 120)
             boot = paper.models.SenderBoot.objects.latest("pk")
             killed_at = time.monotonic()
             os.kill(boot.pid, signal.SIGKILL)
@@ -141,7 +142,8 @@ def database(url: str) -> dict[str, Any]:
             made.places[0]()
             paper, address = Paper(), f"{parts.username or 'root'}:{parts.password or ''}@127.0.0.1:{proxy.port}"
             with supervised_sweeper(urlunsplit(urlsplit(databases.url_here(url))._replace(netloc=address))):
-                _until(lambda order=paper.order(): paper.sent([order]), 120)
+                first = paper.order()
+                _until(lambda order=first: paper.sent([order]), 120)
                 proxy.refuse()
                 orders = []
                 for _ in range(5):

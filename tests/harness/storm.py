@@ -53,7 +53,7 @@ class StormDouble(LiveDouble):
     questions get no answer. `limit` is the gross exposure in dollars that the account may have."""
 
     account_id: str = ""
-    limit: Decimal = D(0)
+    limit: Decimal = field(default_factory=Decimal)
     storms: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     outage: int = 0
     lagging: bool = False
@@ -184,7 +184,8 @@ class StormDouble(LiveDouble):
             "the market is closed": not market_is_open(clock.now()),
             "it is not claimed": (row.status, row.fence) != ("SENDING", request.fence),
             "it was sent before": any(sent.client_order_id == request.client_order_id for sent in self.placed),
-            "more would be closed than is held": request.reducing and self._closing(request) + request.quantity > self._held(request.symbol),
+            "more would be closed than is held": request.reducing
+            and self._closing(request) + request.quantity > self._held(request.symbol),
         }
         self.broken += [f"{request} was sent though {why}" for why, true in found.items() if true]
 

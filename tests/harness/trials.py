@@ -147,6 +147,7 @@ def three_workers(ground: Ground) -> Report:
             except OperationalError as error:
                 (ground.folder / "deadlocks").open("a").write(f"{error}\n")
                 connections.close_all()
+        return []
 
     deadlocks = ground.folder / "deadlocks"
     deadlocks.unlink(missing_ok=True)

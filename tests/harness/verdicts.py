@@ -54,7 +54,8 @@ def one_order_per_intent(seen: Evidence) -> Iterable[str]:
             yield f"{len(orders)} orders at the exchange for {mark}"
     sent = Counter(call.fields.get("user_mark", "") for call in seen.calls if call.method == "place_order")
     for mark, count in sent.items():
-        claims = sum(event.to_status == "SENDING" != event.from_status for event in seen.trails[seen.row[mark].pk]) if mark in seen.row else 0
+        trail = seen.trails[seen.row[mark].pk] if mark in seen.row else []
+        claims = sum(event.to_status == "SENDING" != event.from_status for event in trail)
         if count > claims:
             yield f"order {mark} was placed {count} times and claimed {claims} times"
 
