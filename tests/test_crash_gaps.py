@@ -1,5 +1,6 @@
 """Safeguards of the order path that only one look can miss: each test fails where one of them is gone."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -128,6 +129,19 @@ def test_what_would_turn_a_position_that_another_entry_is_opening_is_denied(acco
     assert (order.status, order.status_reason.partition(":")[0]) == ("DENIED", "OPPOSITE_POSITION")
 
 
+def test_an_order_of_somebody_else_that_would_not_turn_the_position_still_stands_on_the_other_side(account, broker, now):
+    order = working(account, broker, now)
+    broker.fill(order.client_order_id, 9, 99)
+    key = broker.elsewhere("AAA", "SELL", 5)
+    broker.book[key] = replace(broker.book[key], limit_price=D(130))
+    now.move_to(now.now() + timedelta(seconds=61))
+    rounds(account, broker, now, 1)
+    order = wanted(account, 2)
+    rounds(account, broker, now, 1)
+    order.refresh_from_db()
+    assert (order.status, order.status_reason.partition(":")[0]) == ("DENIED", "OPPOSITE_POSITION")
+
+
 def test_working_orders_count_against_the_limit(account, broker, now):
     Account.objects.filter(pk=account.pk).update(max_gross_exposure=D("0.01"))
     working(account, broker, now)
@@ -191,6 +205,24 @@ def test_a_new_stop_waits_until_the_old_one_is_gone(account, broker, now):
     rounds(account, broker, now)
     assert stops(broker) == [D(9)]
     assert broker.broken == []
+
+
+def test_no_second_stop_is_sent_while_the_first_may_still_be_on_its_way(account, broker, now):
+    order = wanted(account, stop_loss=D(95))
+    rounds(account, broker, now, 1)
+    broker.fill(order.client_order_id, 4, 99)
+    broker.storms["place"] = [LATE]
+    rounds(account, broker, now, 1)
+    broker.fill(order.client_order_id, 5, 99)
+    rounds(account, broker, now)
+    broker.storms["cancel"] = [LATE] * 10
+    broker.arrive_late()
+    rounds(account, broker, now)
+    assert stops(broker) == [D(4)]
+    broker.storms.clear()
+    broker.arrive_late()
+    rounds(account, broker, now)
+    assert (stops(broker), broker.broken) == ([D(9)], [])
 
 
 def test_on_a_halted_account_what_works_is_left_alone(account, broker, now):

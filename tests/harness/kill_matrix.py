@@ -92,6 +92,7 @@ def _work(folder: Path, place, numbers: list[int], seed: int, until: float, work
     clock = importlib.import_module("quant_site.core.clock")
     gc.collect()
     gc.freeze()  # what is here is never looked at again, so that a fork shares it
+    gc.disable()  # of what comes, once an exchange
     wanted, chosen = set(numbers), []
     for at in cases.matrix(seed):
         if at.number in wanted:
@@ -113,6 +114,7 @@ def _work(folder: Path, place, numbers: list[int], seed: int, until: float, work
                 outcome = cases.run_case(desk, at, f"K{worker}-{at.number}", account, folder)
                 results.write(json.dumps({"at": vars(at), "seconds": time.monotonic() - began, **outcome}) + "\n")
             desk.close()
+            gc.collect()
     return 0
 
 
