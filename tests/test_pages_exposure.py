@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.utils import translation
 
 from analytics.desk_exposure import Usage, changes, grid, sectors, usages
 from strategies.risk import RiskLimits
@@ -42,6 +43,12 @@ def test_a_figure_uses_a_part_of_its_limit_either_way(value, limit, used, tone, 
     usage = Usage("x", value, limit)
     assert usage.used == (None if used is None else pytest.approx(used))
     assert (usage.tone, usage.width) == (tone, width)
+
+
+@pytest.fixture(autouse=True)
+def in_english():
+    with translation.override("en"):
+        yield
 
 
 def test_an_unknown_figure_keeps_its_reason_and_no_figure_is_made_up():
