@@ -1,4 +1,4 @@
-"""What the crash harness found and nobody has mended yet. A case that passes is an error here: then its mark has to go."""
+"""What the crash harness found. A case that is expected to fail is not mended yet; one that passes then is an error: its mark goes."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -77,7 +77,6 @@ def test_a_fill_that_is_seen_only_in_the_next_session_is_booked(account, broker,
     assert Reconciliation.objects.latest("pk").agrees
 
 
-@pytest.mark.xfail(strict=True, reason="A change that has to wait counts as refused, and what is refused is cancelled.")
 def test_a_stop_that_works_is_not_taken_away_because_another_order_is_unknown(account, broker, now):
     order = guarded(account, broker, now)
     broker.storms["place"] = ["", LOST_REQUEST]  # the stop arrives, the target's fate is unknown
@@ -88,7 +87,6 @@ def test_a_stop_that_works_is_not_taken_away_because_another_order_is_unknown(ac
     assert stops(broker), "nine are held, and nothing protects any of them"
 
 
-@pytest.mark.xfail(strict=True, reason="A change that has to wait counts as refused, and what is refused is cancelled.")
 def test_a_stop_that_works_is_not_taken_away_because_the_account_is_not_armed(account, broker, now):
     order = guarded(account, broker, now)
     rounds(account, broker, now, 1)

@@ -24,8 +24,9 @@ from trading.brokers.base import Broker, BrokerOrder, BrokerRefused, OrderLeg, O
 from trading.control.symbol_halts import UNKNOWN_ORDER, symbol_halt_set, symbol_halts_resolve
 from trading.models import Fill, Order
 from trading.order_path.evidence import evidence_apply, fills_known
+from trading.order_path.gate import Wait
 from trading.order_path.rows import account_halt, order_create, order_move, order_note, order_refresh
-from trading.order_path.send_step import Outside, change_refused, look_outside, order_claim, order_trades
+from trading.order_path.send_step import Outside, change_verdict, look_outside, order_claim, order_trades
 from trading.order_path.states import IN_FLIGHT, OPEN, UNSENT, WORKING, OrderStatus
 from trading.vocabulary import REDUCING, TimeInForce
 
@@ -155,7 +156,10 @@ def order_modify(order: Order, broker: Broker) -> str | None:
     if order.status not in WORKING or order.cancel_requested or not order.wanted:
         return None
     wanted = wanted_values(order)
-    refused = change_refused(order, wanted, broker, look_outside(order, broker) if order.purpose not in REDUCING else Outside())
+    found = change_verdict(order, wanted, broker, look_outside(order, broker) if order.purpose not in REDUCING else Outside())
+    if isinstance(found, Wait):
+        return None  # what works keeps working, and the wish is looked at again
+    refused = None if found is None else found.reason
     if refused is None:
         try:
             broker.modify(order.account_id, order.client_order_id, **wanted)

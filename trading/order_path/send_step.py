@@ -149,9 +149,9 @@ def order_precheck(order: Order, venue: Venue) -> tuple[Verdict, list[Violation]
 
 
 @transaction.atomic
-def change_refused(order: Order, wanted: dict, broker: Broker, outside: Outside) -> str | None:
-    """Why a working order must not be changed to `wanted` ({quantity, limit_price, stop_price}), or None: the same looks as
-    before it was sent. Nothing is written."""
+def change_verdict(order: Order, wanted: dict, broker: Broker, outside: Outside) -> Verdict:
+    """What speaks against changing a working order to `wanted` ({quantity, limit_price, stop_price}): the same looks as before it
+    was sent. Nothing is written."""
     changed = copy(order)
     for name, value in wanted.items():
         setattr(changed, name, value)
@@ -160,7 +160,7 @@ def change_refused(order: Order, wanted: dict, broker: Broker, outside: Outside)
     found = verdict(replace(_view(changed, account, broker, others), claims=0, runaway=""))
     if found is None and order.purpose not in REDUCING:
         found = risk(_violations(changed, account, broker, others, outside))
-    return None if found is None else found.reason
+    return found
 
 
 # --- what the gate looks at
@@ -338,7 +338,7 @@ def _wall() -> datetime:
 __all__ = [
     "Outside",
     "Venue",
-    "change_refused",
+    "change_verdict",
     "look_outside",
     "order_claim",
     "order_context",
