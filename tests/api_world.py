@@ -64,7 +64,7 @@ def build_world() -> World:
     HedgePolicy.objects.create(account=account, kind="DELTA", symbol="SPY")
     TradingPlan.objects.create(account=account, symbol="AAPL", direction="LONG", plan_type="MARKET", quantity=Decimal(10))
     PriceAlert.objects.create(account=account, symbol="AAPL", alert_type="PRICE_ABOVE", threshold_value=Decimal(500))
-    SymbolHalt.objects.create(account=account, symbol="XYZ", open_key="FUND-1:XYZ", code="MISMATCH", reason="Position in XYZ")
+    SymbolHalt.objects.create(account=account, symbol="XYZ", open_key="FUND-1:XYZ:MISMATCH", code="MISMATCH", reason="Position in XYZ")
     return World(
         account=account,
         strategy=strategy,

@@ -79,7 +79,7 @@ FAILPOINTS: tuple[Failpoint, ...] = (
     Failpoint("evidence.committed", "trading.order_path.orders:evidence_apply", AFTER, FILLING),
     Failpoint("booking.entry_written", "trading.books.ledger:_FillBooking._apply", BEFORE, FILLING),
     Failpoint("booking.uncommitted", "trading.books.ledger:_FillBooking._apply", AFTER, FILLING),
-    Failpoint("booking.committed", "trading.order_path.live:session_book", AFTER, FILLING),
+    Failpoint("booking.committed", "trading.order_path.intake:session_book", AFTER, FILLING),
     Failpoint("protect.intents_written", "trading.order_path.protection:_make", AFTER, ("bracket", "parts", "exit"), something),
     *on_the_wire("cancel_order", "cancel", CANCELLING),
     *on_the_wire("modify_order", "modify", CHANGING),

@@ -1,7 +1,7 @@
 """Kill a process that sends at every failpoint, under every fault of the broker, and hold what its successor makes of it against
 the exchange's journal.
 
-    python -m tests.harness.kill_matrix [--cases 2000] [--seconds 300] [--seed S] [--workers 2] [--database URL] [--only N]
+    python -m tests.harness.kill_matrix [--cases 2000] [--seconds 300] [--seed S] [--workers 3] [--database URL] [--only N]
 
 Everything is real but the exchange, which is a process that speaks its wire format: the order path, the adapter, the vendor's
 SDK, the database, SIGKILL. The report is JSON: how many cases, by failpoint and by fault, how many processes died where they
@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=300.0, help="no case is begun after so many seconds")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--workers", type=int, default=1 + (os.cpu_count() or 1), help="one more than cores, for they wait too")
     parser.add_argument("--database", default="sqlite", help='"sqlite", or the URL of a database whose server lets us make others')
     parser.add_argument("--only", type=int, action="append", help="run this case; repeatable")
     parser.add_argument("--calm", action="store_true", help="tell every story once without deaths and faults, and how it ends")

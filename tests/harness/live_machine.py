@@ -1,23 +1,17 @@
 """Any order of what can happen to a live account: sends and their accidents, deaths at every statement, fills in parts, out of
 order and twice, cancels that cross fills, changes, orders of others, halts, disarming, restarts, nights.
 
-    python -m tests.harness.live_machine --steps 10000 [--seed S]
-
 After each step the invariants hold; in the end the storm is over, two people settle what never arrived, and the books are
 those of the broker to the cent.
 """
 
-import argparse
-import os
 import random
-import sys
 from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from hypothesis import strategies as st
@@ -385,20 +379,6 @@ class LiveAccount(RuleBasedStateMachine):
         given = confirmation_give(user=self.second, password=PASSWORD, action=SETTLE, payload=settle_payload(order, outcome, number))
         order_settle(order=order, actor=self.second, confirmation_id=given.pk, **seen)
         self.settled |= {order.pk} if found is None else set()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=None)
-    arguments = parser.parse_args()
-    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(2**32)
-    os.environ |= {"CRASH_STEPS": str(arguments.steps), "CRASH_SEED": str(seed)}
-    return pytest.main(["-q", "-s", "-m", "slow", "tests/test_crash_live_machine.py"])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
 
 
 __all__ = ["FILLED", "INACTIVE", "LiveAccount"]

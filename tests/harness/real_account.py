@@ -23,7 +23,7 @@ from quant_site.core.services import account_create
 from quant_site.environment import TigerSettings
 from quant_site.market.models import Instrument
 from quant_site.market.sessions import last_completed_session
-from quant_site.market.tiger import budget
+from quant_site.market.tiger import budget, wire
 from tests.fake_tiger.client import FakeTiger
 from tests.harness.workspace import MovedClock
 from tests.orders_world import DAYS, FLAT, panel_of
@@ -41,6 +41,8 @@ EXTERNAL = "EXT"
 OPTIONS = {"AAA   190315C00100000": Decimal("4.00"), "AAA   190315C00110000": Decimal("1.50")}
 PRICE = D(100)
 PATIENT, HASTY = 5, 0.4  # seconds that the SDK waits for an answer
+PAUSE = 0.02  # seconds before a question is asked again
+FAILED = "failed:"
 LIMITS = {"max_position_pct": 1, "max_gross_exposure": D("0.05"), "max_adv_pct": 1, "day_trade_rule": "OFF", "quote_max_age": 86_400}
 
 
@@ -83,6 +85,7 @@ class Desk:
         # The budget of calls is one for all processes and real minutes; thousands of accounts a minute are no load it is made for.
         budget.take = lambda method, urgent=False: 0.0
         budget.exhaust = lambda method: None
+        wire.PAUSE = PAUSE
 
     def quotes(self) -> None:
         for symbol in (*SYMBOLS, EXTERNAL):
@@ -130,12 +133,12 @@ class Desk:
         try:
             return sweeper._sweep_account(Account.objects.get(pk=account.pk))
         except QuantError as error:
-            return f"{error.code}: {error.message}"
+            return f"{FAILED} {error.code}: {error.message}"
         except DatabaseError as error:
             if not self.survives:
                 raise
             connections.close_all()
-            return f"{type(error).__name__}: {error}"
+            return f"{FAILED} {type(error).__name__}: {error}"
 
     @staticmethod
     def day() -> date:

@@ -180,7 +180,8 @@ class StormDouble(LiveDouble):
             "nobody armed the account": not Arming.objects.filter(open_key=account.pk, boot=boot).exists(),
             "nothing was compared since the start": not Reconciliation.objects.filter(account=account, boot=boot).exists(),
             "an order of its symbol is unknown": unknown.exists(),
-            "its symbol is halted": not request.reducing and SymbolHalt.objects.filter(open_key=f"{account.pk}:{request.symbol}").exists(),
+            "its symbol is halted": not request.reducing
+            and SymbolHalt.objects.filter(account=account, symbol=request.symbol).exclude(open_key=None).exists(),
             "the market is closed": not market_is_open(clock.now()),
             "it is not claimed": (row.status, row.fence) != ("SENDING", request.fence),
             "it was sent before": any(sent.client_order_id == request.client_order_id for sent in self.placed),

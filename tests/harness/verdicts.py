@@ -15,6 +15,7 @@ from tests.fake_tiger.book import BookOrder
 from tests.harness.real_account import CASH, PRICE
 from tests.harness.stories import Case
 from trading.brokers.base import EXTERNAL
+from trading.control.symbol_halts import UNKNOWN_ORDER
 from trading.models import CashEntry, Fill, Order, OrderEvent, Position, Reconciliation, SymbolHalt
 from trading.order_path.states import TERMINAL, TRANSITIONS, OrderStatus
 from trading.vocabulary import REDUCING, Purpose
@@ -203,10 +204,10 @@ def everything_is_resolved(seen: Evidence) -> Iterable[str]:
     alerts = OutboxEvent.objects.filter(account_id=seen.case.account.pk, type="alert.critical").count()
     if halts.count() > alerts:
         yield f"{halts.count()} symbols were halted and {alerts} alerts told of it"
-    open_halts = {halt.symbol: halt for halt in halts if halt.open_key}
+    halted = {halt.symbol for halt in halts if halt.open_key and halt.code == UNKNOWN_ORDER}
     for row in unknown:
         for symbol in symbols_of(row):
-            if symbol not in open_halts:
+            if symbol not in halted:
                 yield f"order {row.pk} is UNKNOWN and {symbol} is not halted"
         became = next(event.at for event in reversed(seen.trails[row.pk]) if event.to_status == "UNKNOWN" != event.from_status)
         told = [halt.since for halt in halts if halt.symbol in symbols_of(row) and halt.since <= became + ALARM_WITHIN]

@@ -210,7 +210,8 @@ class Broker(Protocol):
         """Everything that works at the broker, whoever placed it."""
 
     def fills(self, account_id: str, session: date) -> list[BrokerFill]:
-        """All fills of a session, in the order they happened."""
+        """All fills of a session, in the order they happened; a broker on the live clock also tells those of later and earlier
+        sessions that are not written here, as far as something happened to their orders since."""
 
     def activities(self, account_id: str, session: date) -> list[Activity]:
         """What happened to holdings without an order in a session, in that order."""

@@ -14,12 +14,11 @@ CLEAR = "CLEAR_SYMBOL"  # the action that a confirmation names
 
 
 def symbol_halt_set(*, account_id: str, symbol: str, code: str, reason: str, **details) -> SymbolHalt | None:
-    """Halt `symbol` and raise the alarm; None where it is halted already, which says nothing twice."""
+    """Halt `symbol` and raise the alarm; None where it is halted for this already, which says nothing twice."""
+    key = f"{account_id}:{symbol}:{code}"
     try:
         with transaction.atomic():
-            halt = SymbolHalt.objects.create(
-                account_id=account_id, symbol=symbol, open_key=f"{account_id}:{symbol}", code=code, reason=reason[:255]
-            )
+            halt = SymbolHalt.objects.create(account_id=account_id, symbol=symbol, open_key=key, code=code, reason=reason[:255])
             audit_record(action="SYMBOL_HALT", account=account_id, resource=halt, details={"code": code, "reason": reason, **details})
             payload = {"code": code, "symbol": symbol, "message": reason, **details}
             event_publish(type="alert.critical", payload=payload, account=account_id)

@@ -6,25 +6,22 @@ ready. A round that fails at the broker leaves everything as it is; the next one
 """
 
 import logging
-from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
 from quant_site.core import clock
 from quant_site.core.models import Account
-from quant_site.core.rows import rows_read, rows_update
-from quant_site.core.types import money
-from quant_site.market.options.contracts import multiplier_of
+from quant_site.core.rows import rows_read
 from quant_site.market.sessions import last_completed_session, trading_session
 from trading.books.equity import account_state
-from trading.books.ledger import session_book
 from trading.books.reconciliation import account_reconcile
+from trading.books.valuation import positions_value
 from trading.brokers.base import Broker
 from trading.control.guards import losses_guard
 from trading.control.symbol_halts import UNPROTECTED, symbol_halt_set, symbol_halts_resolve
 from trading.models import Order, Position, Reconciliation, SenderBoot
-from trading.order_path.executor import OrderExecutor
-from trading.order_path.orders import orders_resolve, orders_send_ready, orders_sync
+from trading.order_path.intake import LAST, Intake
+from trading.order_path.orders import orders_send_ready
 from trading.order_path.protection import position_exit, positions_protect
 from trading.order_path.states import UNSENT
 
@@ -32,7 +29,6 @@ logger = logging.getLogger(__name__)
 RECONCILE_EVERY = timedelta(seconds=60)
 UNPROTECTED_AFTER = timedelta(seconds=10)
 Kind = Reconciliation.Kind
-LAST = "account_id = %s ORDER BY id DESC LIMIT 1"
 STOPS = "account_id = %s AND purpose IN ('STOP', 'EXIT') AND status IN ('SENDING', 'UNKNOWN', 'ACKED', 'PARTIAL')"
 
 
@@ -40,15 +36,15 @@ def live_round(account: Account, broker: Broker) -> str:
     """One round; the caller holds the account's loop lock. Answers in a line what it did. Raises what the broker raises."""
     now = clock.now()
     session, before = trading_session(now), last_completed_session(now)
-    settle = settler(account, broker, session)
+    intake = Intake(account, broker, session)
     kind = reconcile_due(account)
     if kind is not None:
-        row = account_reconcile(account=account, broker=broker, kind=kind, settle=settle)
+        row = account_reconcile(account=account, broker=broker, kind=kind, intake=intake)
         positions_value(account=account, prices=_quoted(account, broker))
         equity_watch(account, broker, session)
         compared = "agrees" if row.agrees else f"{len(row.differences)} differences"
     else:
-        settle()
+        intake.settle()
         compared = ""
     protected = positions_protect(account=account, session=before, broker=broker)
     unprotected_watch(account, before)
@@ -57,37 +53,11 @@ def live_round(account: Account, broker: Broker) -> str:
     return ", ".join(filter(None, (compared, f"{moved} sent" if moved else "", f"{len(protected)} protections" if protected else "")))
 
 
-def settler(account: Account, broker: Broker, session: date) -> Callable[[], None]:
-    """What takes in and books all that happened at the broker; called again it changes nothing."""
-
-    def settle() -> None:
-        orders_resolve(account, broker, exclusive=True)
-        fills = orders_sync(account, broker, session)
-        session_book(account=account, activities=broker.activities(account.pk, session), fills=fills)
-        positions_value(account=account, prices={fill.symbol: fill.price for fill in fills}, marked=False)
-        OrderExecutor(account, broker, session).monitor_order_status()
-
-    return settle
-
-
 def _quoted(account: Account, broker: Broker) -> dict[str, Decimal]:
     """What the symbols that are held trade at now, as far as there are quotes."""
     symbols = sorted({row[0] for row in rows_read(Position, ("symbol",), "account_id = %s AND exit_session IS NULL", account.pk)})
     quotes = {symbol: broker.quote(symbol) for symbol in symbols}
     return {symbol: quote.price for symbol, quote in quotes.items() if quote is not None and quote.price is not None}
-
-
-def positions_value(*, account: Account, prices: Mapping[str, Decimal], marked: bool = True) -> None:
-    """Value open positions within a session, so that limits count what was bought today; the close marks them for good.
-    Without `marked` only those that were bought or sold since they were valued."""
-    names = ("id", "symbol", "quantity", "cost", "market_value", "mark_price", "entry_price")
-    rows = []
-    for pk, symbol, held, cost, value, mark, entry in rows_read(Position, names, "account_id = %s AND exit_session IS NULL", account.pk):
-        price = prices.get(symbol) if marked or mark is None else mark
-        worth = money(held * (price or mark or entry) * multiplier_of(symbol))
-        if worth != value:
-            rows.append((worth, worth - cost, pk))
-    rows_update(Position, ("market_value", "unrealized_pnl"), rows)
 
 
 def reconcile_due(account: Account) -> str | None:

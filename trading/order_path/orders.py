@@ -21,13 +21,13 @@ from quant_site.core.services import audit_record
 from quant_site.core.types import price
 from trading.brokers import base
 from trading.brokers.base import Broker, BrokerOrder, BrokerRefused, OrderLeg, OrderRequest
-from trading.control.symbol_halts import UNKNOWN_ORDER, symbol_halt_set, symbol_halts_resolve
 from trading.models import Fill, Order
 from trading.order_path.evidence import evidence_apply, fills_known
 from trading.order_path.gate import Wait
 from trading.order_path.rows import account_halt, order_create, order_move, order_note, order_refresh
-from trading.order_path.send_step import Outside, change_verdict, look_outside, order_claim, order_trades
+from trading.order_path.send_step import Outside, change_verdict, look_outside, order_claim
 from trading.order_path.states import IN_FLIGHT, OPEN, UNSENT, WORKING, OrderStatus
+from trading.order_path.unknown import unknown_end, unknown_tell
 from trading.vocabulary import REDUCING, TimeInForce
 
 __all__ = [
@@ -199,11 +199,8 @@ def orders_sync(account: Account, broker: Broker, session: date) -> list[Fill]:
 
 def _alarm(order: Order, broker: Broker) -> None:
     """Tell of an outcome that nobody knows, once. A simulated broker proves every outcome at the next look."""
-    if broker.simulated or order.status != OrderStatus.UNKNOWN:
-        return
-    reason = f"Nobody knows what became of order {order.pk} ({order}). It is not sent again; look it up at the broker."
-    for symbol in order_trades(order):
-        symbol_halt_set(account_id=order.account_id, symbol=symbol, code=UNKNOWN_ORDER, reason=reason, order=order.pk)
+    if not broker.simulated and order.status == OrderStatus.UNKNOWN:
+        unknown_tell(order)
 
 
 def _request(order: Order) -> OrderRequest:
@@ -264,7 +261,7 @@ def _resolve_unknown(order: Order, broker: Broker) -> None:
         if order.cancel_requested:
             order_move(order, OrderStatus.CANCELLED, reason="REQUESTED")
     if not broker.simulated and order.status != OrderStatus.UNKNOWN:
-        symbol_halts_resolve(account_id=order.account_id, symbols=order_trades(order), code=UNKNOWN_ORDER)
+        unknown_end(order)
 
 
 def _cancel_at_broker(order: Order, broker: Broker) -> Order:

@@ -167,7 +167,8 @@ def _change(order: Order, quantity: Decimal, level: Decimal, broker: Broker) -> 
     """Ask for what the order should be; one that the broker does not change is cancelled, and made anew."""
     price = "stop_price" if order.stop_price is not None else "limit_price"
     wanted = {"quantity": f"{quantity:f}", price: f"{level:f}"}
-    order_note(order, "CHANGE_WANTED", {"wanted": wanted}, wanted=wanted)
+    if order.wanted != wanted:
+        order_note(order, "CHANGE_WANTED", {"wanted": wanted}, wanted=wanted)
     if order_modify(order, broker) is not None:
         order_cancel(order, broker, reason="NOT_WANTED")
 

@@ -10,11 +10,10 @@ from quant_site.core.errors import Conflict, InvalidInput, NotAllowed
 from quant_site.core.selectors import may_trade
 from quant_site.core.services import audit_record
 from quant_site.core.stepup import confirmation_use
-from trading.control.symbol_halts import UNKNOWN_ORDER, symbol_halts_resolve
 from trading.models import Order
 from trading.order_path.rows import order_move, order_note
-from trading.order_path.send_step import order_trades
 from trading.order_path.states import OrderStatus
+from trading.order_path.unknown import unknown_end
 
 SETTLE = "SETTLE_ORDER"  # the action that a confirmation names
 PROPOSED = "SETTLEMENT_PROPOSED"
@@ -63,7 +62,7 @@ def order_settle(
     order_move(
         order, OUTCOMES[outcome], reason=f"SETTLED: {outcome} by {proposal.evidence['by']} and {seen['by']}", evidence=told, **fields
     )
-    symbol_halts_resolve(account_id=order.account_id, symbols=order_trades(order), code=UNKNOWN_ORDER)
+    unknown_end(order)
     _audit("ORDER_SETTLE", order, actor, told, ip_address)
     return order
 

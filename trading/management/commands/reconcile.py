@@ -15,7 +15,7 @@ from trading.books.ledger import account_fund
 from trading.books.reconciliation import account_reconcile
 from trading.brokers import broker_for
 from trading.models import Reconciliation
-from trading.order_path.live import settler
+from trading.order_path.intake import Intake
 
 DIFFERS = 1
 
@@ -47,16 +47,16 @@ class Command(BaseCommand):
 
     def _compare(self, account: Account, book_cash: bool, memo: str) -> Reconciliation:
         broker = broker_for(account, panel_load())
-        settle = settler(account, broker, trading_session(clock.now()))
+        intake = Intake(account, broker, trading_session(clock.now()))
         kind = Reconciliation.Kind.MANUAL
-        compared = account_reconcile(account=account, broker=broker, kind=kind, settle=settle)
+        compared = account_reconcile(account=account, broker=broker, kind=kind, intake=intake)
         cash = next((each for each in compared.differences if each["what"] == "Cash"), None)
         if book_cash and cash is not None:
             missing = Decimal(cash["broker"]) - Decimal(cash["ours"])
             session = trading_session(clock.now())
             account_fund(account=account, amount=missing, session=session, key=f"reconcile:{compared.pk}", memo=memo or "By hand")
             self.stdout.write(f"Booked {missing} in cash; the balance is {account_state(account=account, session=session).cash}.")
-            compared = account_reconcile(account=account, broker=broker, kind=kind, settle=settle)
+            compared = account_reconcile(account=account, broker=broker, kind=kind, intake=intake)
         return compared
 
     def _print(self, compared: Reconciliation) -> None:
