@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", "node_modules", ".pytest_cache", ".hypothesis")
 ORDER_TESTS = (
     "tests/test_orders_path.py", "tests/test_live_gate.py", "tests/test_live_round.py", "tests/test_orders_settling.py",
-    "tests/test_crash_gaps.py", "tests/test_crash_live_machine.py", "tests/test_orders_machine.py", "tests/test_tiger_failures.py",
+    "tests/test_crash_found.py", "tests/test_crash_gaps.py", "tests/test_crash_live_machine.py", "tests/test_orders_machine.py",
+    "tests/test_tiger_failures.py",
 )  # fmt: skip
 MATRIX_CASES, MATRIX_SEED = 120, 20
 LONGEST = 900

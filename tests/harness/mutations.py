@@ -28,6 +28,7 @@ ORDERS, ROWS, EVIDENCE = "trading/order_path/orders.py", "trading/order_path/row
 GATE, STEP, STATES = "trading/order_path/gate.py", "trading/order_path/send_step.py", "trading/order_path/states.py"
 RECONCILIATION, ADOPTION, PROTECTION = "trading/books/reconciliation.py", "trading/books/adoption.py", "trading/order_path/protection.py"
 LIVE, LEDGER, HALTS = "trading/order_path/live.py", "trading/books/ledger.py", "trading/control/symbol_halts.py"
+INTAKE = "trading/order_path/intake.py"
 ARMED, COMING, SETTLING = "trading/control/armed.py", "trading/order_path/coming.py", "trading/order_path/settling.py"
 BROKER, DESK, OWN, FILLS = (f"trading/brokers/tiger/{name}.py" for name in ("broker", "desk", "own", "fills"))
 WIRE, ERRORS = "quant_site/market/tiger/wire.py", "quant_site/market/tiger/errors.py"
@@ -103,12 +104,13 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     mutant("another_content_accepted", "the same intent with another content answers the old order", (ROWS, "    if differing and known.split_ratio == 1:", "    if False:")),
     # --- alarms and halts
-    mutant("unknown_is_not_told", "nobody hears of an order whose outcome is unknown", (ORDERS, "    if broker.simulated or order.status != OrderStatus.UNKNOWN:\n        return\n", "    return\n")),
+    mutant("unknown_is_not_told", "nobody hears of an order whose outcome is unknown", (ORDERS, "    if not broker.simulated and order.status == OrderStatus.UNKNOWN:\n        unknown_tell(order)\n", "    return\n")),
     mutant(
         "death_is_not_told", "nobody hears of the order of a dead sender",
         (ORDERS, 'evidence={"owner": order.lease_owner}, **RELEASED)\n            _alarm(order, broker)\n', 'evidence={"owner": order.lease_owner}, **RELEASED)\n'),
     ),
     mutant("halt_without_an_alert", "a symbol is halted and no alert is published", (HALTS, '            event_publish(type="alert.critical", payload=payload, account=account_id)\n', "")),
+    mutant("one_halt_for_every_reason", "a second reason to halt a symbol is not told", (HALTS, '    key = f"{account_id}:{symbol}:{code}"\n', '    key = f"{account_id}:{symbol}"\n')),
     mutant("halts_never_end", "evidence does not lift the halt of a symbol", (HALTS, "        ended += _close(halt, \"evidence\")\n", "        ended += 0\n")),
     mutant("account_is_never_halted", "what must stop an account does not", (ROWS, "    reason = f\"{code}: {message}\"[:255]\n    if Account", "    return\n    reason = f\"{code}: {message}\"[:255]\n    if Account")),
     mutant(
@@ -159,7 +161,9 @@ MUTANTS: tuple[Mutant, ...] = (
     mutant("books_always_agree", "a comparison finds nothing", (RECONCILIATION, "    differences = _differences(account, broker)\n    if differences:", "    differences = []\n    if differences:")),
     mutant("first_look_counts", "what happened between two looks is a difference", (RECONCILIATION, "        differences = [each for each in _differences(account, broker) if each in differences]\n", "")),
     mutant("strangers_left_alone", "orders of others are not adopted", (RECONCILIATION, "    return [reports[key] for key in sorted(unknown & reports.keys())]", "    return []")),
-    mutant("held_elsewhere_left_alone", "positions from elsewhere are not adopted", (RECONCILIATION, "            found[symbol] = quantity, quote.price\n", "            pass\n")),
+    mutant("held_elsewhere_left_alone", "positions from elsewhere are not adopted", (RECONCILIATION, "        found += _positions_adopt(account, _priced(broker, _foreign_positions(account, broker)), intake.session)\n", "")),
+    mutant("opening_holds_the_days_trades", "what was traded before the first comparison counts twice", (RECONCILIATION, "        cash += sign * fill.amount + fill.commission\n        held[fill.symbol] -= sign * fill.quantity\n", "")),
+    mutant("late_fills_are_not_booked", "fills of an earlier session stay out of the books", (INTAKE, "        fills = fills_unbooked(account=self.account, session=self.session)\n", "        fills = [fill for fill in fills_unbooked(account=self.account, session=self.session) if fill.session == self.session]\n")),
     # --- protection
     mutant("protection_does_not_follow", "a stop keeps its quantity when the position changes", (PROTECTION, "and order.remaining == abs(position.quantity)][:1]", "][:1]")),
     mutant("no_stop_is_made", "a position gets a target and no stop", (PROTECTION, "    for purpose, level in ((Purpose.STOP, position.stop_price), (Purpose.TARGET, position.target_price)):\n        wanted", "    for purpose, level in ((Purpose.TARGET, position.target_price),):\n        wanted")),

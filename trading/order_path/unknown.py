@@ -1,9 +1,8 @@
-"""Orders whose outcome nobody knows: their symbols are halted and the alarm is raised, until the last of them is known."""
+"""Orders whose outcome nobody knows: their symbols are halted and the alarm is raised, until it is known."""
 
 from trading.control.symbol_halts import UNKNOWN_ORDER, symbol_halt_set, symbol_halts_resolve
 from trading.models import Order
 from trading.order_path.send_step import order_trades
-from trading.order_path.states import OrderStatus
 
 
 def unknown_tell(order: Order) -> None:
@@ -14,7 +13,6 @@ def unknown_tell(order: Order) -> None:
 
 
 def unknown_end(order: Order) -> None:
-    """It is known now what became of `order`: its symbols trade again, but for those of other orders that are unknown."""
-    others = Order.objects.filter(account=order.account_id, status=OrderStatus.UNKNOWN).exclude(pk=order.pk)
-    still = {symbol for other in others for symbol in order_trades(other)}
-    symbol_halts_resolve(account_id=order.account_id, symbols=order_trades(order).keys() - still, code=UNKNOWN_ORDER)
+    """It is known now what became of `order`: its symbols trade again. None of them has a second order that is unknown, for
+    nothing is sent in a symbol while one is."""
+    symbol_halts_resolve(account_id=order.account_id, symbols=order_trades(order), code=UNKNOWN_ORDER)
