@@ -98,6 +98,7 @@ TEMPLATES = [
 DATABASES = {"default": database_from_env(env, VAR_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 REDIS_URL = redis_url_from_env(env)
+RATE_LIMITS_URL = f"{REDIS_URL}/3" if REDIS_URL else "memory://"
 TASK_SECONDS = 3600
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"{REDIS_URL}/1", "KEY_PREFIX": "quant"}}

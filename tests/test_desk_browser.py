@@ -54,9 +54,9 @@ def desk(chromium, live_server, account):
 
 @pytest.fixture
 def full(account, users):
-    """Something in every place of both pages, with the longest words there are."""
+    """Something in every place of both pages, with the longest words there are; answers the addresses at which all is seen."""
     owner = users["owner"]
-    position_make(account)
+    position = position_make(account)
     order_awaiting(account, owner)
     order_unknown(account)
     order_make(account, "working", status="ACKED", order_type="LMT", limit_price=D(95))
@@ -65,17 +65,19 @@ def full(account, users):
     what = "The broker works on order 0123456789abcdef0123456789abcdef, which stands nowhere here"
     differences = [{"what": what, "symbol": "AAA", "ours": None, "broker": "0123456789abcdef0123456789abcdef"}]
     Reconciliation.objects.create(account=account, kind="PERIODIC", agrees=False, differences=differences)
-    plan_create(account=account, actor=owner, symbol="AAA", direction="LONG", quantity=D(10), entry_price=D(99), reasoning="W" * 200)
+    terms = {"symbol": "AAA", "direction": "LONG", "quantity": D(10), "entry_price": D(99), "reasoning": "W" * 200}
+    plan = plan_create(account=account, actor=owner, **terms)
     params = {"direction": "LONG", "quantity": "10", "stop_loss": "80", "take_profit": "120"}
     common = {"account": account, "actor": owner, "symbol": "AAA", "alert_type": "PRICE_BELOW", "threshold_value": D("95.123456")}
     alert_create(**common, action_type="AUTO_TRADE", action_params=params)
     Account.objects.update(max_sector_pct=D("0.1"), max_stress_pct=D("0.01"), max_vega_pct=D("0.01"))
+    return ["/risk/", "/plans/", f"/plans/?plan={plan.pk}", f"/risk/?position={position.pk}"]
 
 
 @pytest.mark.parametrize(("width", "scheme", "locale"), LOOKS)
 def test_both_pages_fit_the_window_and_the_console_stays_quiet(desk, full, width, scheme, locale):
     window = desk(width=width, scheme=scheme, locale=locale)
-    for path in ("/risk/", "/plans/", "/plans/?plan=1", "/risk/?position=1"):
+    for path in full:
         window.page.goto(path)
         window.page.evaluate("document.querySelectorAll('details').forEach(each => { if (!each.dataset.control) each.open = true })")
         assert window.overflow() <= 0, path

@@ -17,8 +17,7 @@ from trading.exposure import assessment, assessment_rules, option_exposure, opti
 from trading.exposure.assessment_rules import Verdict
 from trading.intents import alert_rules, alerts, intent_tickets, plan_rules, plans
 from trading.order_path import changes as order_changes
-from trading.order_path import gate, live, previews, settling, tickets
-from trading.order_path import orders as path_of_orders
+from trading.order_path import gate, live, previews, settling, tickets, unknown
 from trading.order_path import rows as order_rows
 from trading.order_path.settling import OUTCOMES
 
@@ -134,7 +133,7 @@ def test_every_difference_and_alarm_of_the_books_is_known():
     assert len(found) == 5
     # A word alone is in the catalogue as a word.
     assert [text for text in found if text != "Cash" and not phrases.template_of(SLOT.sub("7", text))] == []
-    [alarm] = re.findall(r'reason = f"(Nobody knows .+?)"\n', Path(path_of_orders.__file__).read_text())
+    [alarm] = re.findall(r'reason = f"(Nobody knows .+?)"\n', Path(unknown.__file__).read_text())
     assert phrases.template_of(re.sub(r"\{.+?\}", "7", alarm))
 
 

@@ -96,12 +96,13 @@ def rows() -> list:
 
 
 def test_who_may_look_sees_plans_and_alerts_and_no_form(account, users, everything):
+    plan = TradingPlan.objects.get().pk
     for name, forms in (("owner", True), ("trader", True), ("reader", False)):
-        text = page_of(users[name], account, plan=1)
-        assert "Entry 99.00 Stop 94.00 Target 109.00 R:R 1.87" in plain(part(text, "plan-1"))
+        text = page_of(users[name], account, plan=plan)
+        assert "Entry 99.00 Stop 94.00 Target 109.00 R:R 1.87" in plain(part(text, f"plan-{plan}"))
         assert "Price above" in part(text, "alerts")
         for path in everything:
-            if path != NEW_PLAN:  # the form of plan 1 stands in its place
+            if path != NEW_PLAN:  # the form of the plan stands in its place
                 assert (path in text) is forms, (name, path)
     assert NEW_PLAN in page_of(users["owner"], account) and NEW_PLAN not in page_of(users["reader"], account)
 

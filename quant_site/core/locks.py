@@ -24,7 +24,8 @@ _here = threading.local()
 @contextmanager
 def exclusive(name: str, *, timeout: float = 0.0, busy: str = ""):
     """Hold the lock `name`, waiting at most `timeout` seconds; raises `Conflict("busy")` when another holds it."""
-    key = "quant-" + hashlib.sha256(name.encode()).hexdigest()[:32]
+    # A server's locks are one for all its databases, and may be those of several sites.
+    key = "quant-" + hashlib.sha256(f"{connection.settings_dict['NAME']}:{name}".encode()).hexdigest()[:32]
     holder = _mysql_lock if connection.vendor == "mysql" else _file_lock
     with holder(key, timeout) as acquired:
         if not acquired:

@@ -32,7 +32,7 @@ FAILED_LOGINS_PER_NAME = RateLimitItemPerMinute(10, 15, namespace="login-name")
 
 @cache
 def limiter() -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(storage_from_string(f"{settings.REDIS_URL}/3" if settings.REDIS_URL else "memory://"))
+    return MovingWindowRateLimiter(storage_from_string(settings.RATE_LIMITS_URL))
 
 
 def client_address(request) -> str:
