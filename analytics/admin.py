@@ -1,11 +1,27 @@
 """Admin of judgements: read-only. What they led to is a parameter version, and that can be taken back."""
 
 from django.contrib import admin
+from django.http import HttpResponseRedirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter
+from unfold.decorators import action
 
-from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
-from quant_site.core.admin import ACCOUNT, RecordAdmin, badge
+from analytics.models import (
+    Adaptation,
+    Attribution,
+    BehaviourScore,
+    Challenger,
+    DailyPerformance,
+    ExtremeSignal,
+    Finding,
+    HoldoutUse,
+    MissedOutcome,
+    Pin,
+    ShadowDay,
+    Trial,
+)
+from quant_site.core.admin import ACCOUNT, RecordAdmin, RecordInline, badge, short_json
 
 STRATEGY, SESSION = ("strategy", AutocompleteSelectFilter), ("session", RangeDateFilter)
 
@@ -58,3 +74,103 @@ class AdaptationAdmin(RecordAdmin):
     list_select_related = ("account", "strategy", "version")
     search_fields = ("reason", "strategy__name", "account__id")
     date_hierarchy = "session"
+
+
+@admin.register(Attribution)
+class AttributionAdmin(RecordAdmin):
+    list_display = ("session", "account", "total", "buckets_line")
+    list_filter = (ACCOUNT, SESSION)
+    list_select_related = ("account",)
+    search_fields = ("account__id",)
+    date_hierarchy = "session"
+    buckets_line = short_json("buckets", _("where it came from"), 400)
+
+
+@admin.register(MissedOutcome)
+class MissedOutcomeAdmin(RecordAdmin):
+    list_display = ("session", "account", "signal", "entry_session", "exit_session", "exit_reason", "quantity", "result", "r_multiple")
+    list_filter = (ACCOUNT, "exit_reason", SESSION)
+    list_select_related = ("account", "signal")
+    search_fields = ("signal__symbol", "account__id")
+    date_hierarchy = "session"
+
+
+@admin.register(BehaviourScore)
+class BehaviourScoreAdmin(RecordAdmin):
+    list_display = ("session", "account", "sell_fly_score", "discipline_score", "overall_score")
+    list_filter = (ACCOUNT, SESSION)
+    list_select_related = ("account",)
+    search_fields = ("account__id",)
+    date_hierarchy = "session"
+
+
+@admin.register(Trial)
+class TrialAdmin(RecordAdmin):
+    list_display = ("session", "account", "strategy", "role", "params_line", "n", "sharpe", "first_session", "last_session", "code_version")
+    list_filter = (ACCOUNT, STRATEGY, "role", SESSION)
+    list_select_related = ("account", "strategy")
+    search_fields = ("strategy__name", "params_hash", "account__id")
+    date_hierarchy = "session"
+    params_line = short_json("params", _("parameters"))
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("returns")
+
+
+@admin.register(HoldoutUse)
+class HoldoutUseAdmin(RecordAdmin):
+    list_display = ("session", "account", "strategy", "first_session", "last_session", "passed")
+    list_filter = (ACCOUNT, STRATEGY, "passed", SESSION)
+    list_select_related = ("account", "strategy")
+    search_fields = ("strategy__name", "account__id")
+    date_hierarchy = "session"
+
+
+class ShadowDayInline(RecordInline):
+    model = ShadowDay
+    fields = ("session", "champion_return", "challenger_return", "evidence")
+    ordering = ("-session",)
+
+
+@admin.register(Challenger)
+class ChallengerAdmin(RecordAdmin):
+    """A veto needs a reason, which the page of the adaptation asks for."""
+
+    list_display = ("started", "account", "strategy", "status_badge", "change_line", "sessions", "evidence", "threshold", "ended", "reason")
+    list_filter = (ACCOUNT, STRATEGY, ("status", ChoicesDropdownFilter), ("started", RangeDateFilter))
+    list_select_related = ("account", "strategy")
+    search_fields = ("strategy__name", "reason", "account__id")
+    date_hierarchy = "started"
+    inlines = (ShadowDayInline,)
+    actions_row = ("veto",)
+    status_badge = badge("status", _("status"))
+    change_line = short_json("change", _("change"))
+
+    @action(description=_("Veto"), permissions=["view"], url_path="veto")
+    def veto(self, request, object_id: int):
+        challenger = self.get_object(request, str(object_id))
+        if challenger is None:
+            return HttpResponseRedirect(reverse("admin:analytics_challenger_changelist"))
+        page = reverse("adaptation", query={"account": challenger.account_id})
+        return HttpResponseRedirect(f"{page}#challenger-{challenger.pk}")
+
+
+@admin.register(ShadowDay)
+class ShadowDayAdmin(RecordAdmin):
+    account_field = "challenger__account"
+    list_display = ("session", "challenger", "champion_return", "challenger_return", "evidence")
+    list_filter = (("challenger__account", AutocompleteSelectFilter), ("challenger__strategy", AutocompleteSelectFilter), SESSION)
+    list_select_related = ("challenger",)
+    search_fields = ("challenger__strategy__name", "challenger__account__id")
+    date_hierarchy = "session"
+
+
+@admin.register(Pin)
+class PinAdmin(RecordAdmin):
+    """Set and removed on the page of the adaptation, with a reason."""
+
+    list_display = ("account", "strategy", "what", "reason", "pinned_by", "pinned_at")
+    list_filter = (ACCOUNT, STRATEGY, ("what", ChoicesDropdownFilter))
+    list_select_related = ("account", "strategy", "pinned_by")
+    search_fields = ("strategy__name", "reason", "account__id")
+    date_hierarchy = "pinned_at"

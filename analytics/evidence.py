@@ -1,13 +1,18 @@
 """What the weekly findings look at, read once for all of them: trades, signals, fills and runs of the last months."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import combinations
 from typing import NamedTuple
 
-from analytics import findings
+import numpy as np
+
+from analytics import findings, findings_missed
 from analytics.findings import Observation
+from analytics.models import DailyPerformance, MissedOutcome
 from quant_site.core.models import Account
 from quant_site.core.rows import rows_read
 from quant_site.core.types import Direction
@@ -61,12 +66,24 @@ def observations(account: Account, window: Window) -> list[Observation]:
         *_trade_looks(account, window, strategies),
         *_signal_looks(account, window, strategies),
         *_slippage_looks(account, window, strategies),
+        *_missed_looks(account, window, strategies),
+        *_correlation_looks(account, window),
         (findings.behind_benchmark, window.returns, window.benchmark_returns, window.benchmark),
     ]
     confidence = findings.shared_confidence(len(looks))
     seen = [look(*arguments, confidence) for look, *arguments in looks]
     seen += _silent_strategies(account, window, strategies)
-    return sorted((one for one in seen if one is not None), key=lambda one: (one.scope, one.code))
+    return _strongest(one for one in seen if one is not None)
+
+
+def _strongest(seen: Iterable[Observation]) -> list[Observation]:
+    """One of each scope and code, the largest effect, in their order: a strategy may move together with several."""
+    best: dict[tuple[str, str], Observation] = {}
+    for one in seen:
+        key = one.scope, one.code
+        if key not in best or (one.effect or 0) > (best[key].effect or 0):
+            best[key] = one
+    return [best[key] for key in sorted(best)]
 
 
 class Opened(NamedTuple):
@@ -82,6 +99,9 @@ class Opened(NamedTuple):
     dividends: Decimal
     unrealized_pnl: Decimal
     exit_reason: str
+    initial_risk: Decimal | None
+    best_pnl: Decimal
+    exit_session: date | None
 
 
 def _trade_looks(account: Account, window: Window, strategies: dict[int, str]) -> list[tuple]:
@@ -92,18 +112,22 @@ def _trade_looks(account: Account, window: Window, strategies: dict[int, str]) -
     others: dict[str, list[float]] = defaultdict(list)
     results: dict[tuple, Decimal] = defaultdict(Decimal)
     costs: dict[tuple, Decimal] = defaultdict(Decimal)
+    gains: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for leg in legs:
         scope, result = strategies[leg.strategy_id], leg.realized_pnl + leg.dividends + leg.unrealized_pnl
         trade = scope, leg.signal_id or -leg.id
         (stopped if leg.exit_reason == Purpose.STOP else others)[scope].append(float(result))
         results[trade] += result
         costs[trade] += abs(leg.entry_cost)
+        if leg.exit_session is not None and leg.initial_risk:
+            gains[scope].append((float(leg.best_pnl / leg.initial_risk), float(result / leg.initial_risk)))
     returns: dict[str, list[float]] = defaultdict(list)
     for trade, result in results.items():
         if costs[trade]:
             returns[trade[0]].append(float(result / costs[trade]))
     losing = [(findings.losing_strategy, scope, returns[scope]) for scope in sorted(returns)]
-    return losing + [(findings.stops_too_often, scope, stopped[scope], others[scope]) for scope in sorted(stopped)]
+    stops = [(findings.stops_too_often, scope, stopped[scope], others[scope]) for scope in sorted(stopped)]
+    return losing + stops + [(findings_missed.gains_given_back, scope, gains[scope]) for scope in sorted(gains)]
 
 
 def _signal_looks(account: Account, window: Window, strategies: dict[int, str]) -> list[tuple]:
@@ -138,6 +162,34 @@ def _slippage_looks(account: Account, window: Window, strategies: dict[int, str]
         if amount:
             points[legs[order][0]].append(1e4 * float(slippage) / float(amount))
     return [(findings.slippage_above_model, scope, points[scope], modelled) for scope in sorted(points)]
+
+
+def _missed_looks(account: Account, window: Window, strategies: dict[int, str]) -> list[tuple]:
+    span, within = (account.pk, window.trades_from, window.session), "account_id = %s AND session >= %s AND session <= %s"
+    signals = f"id IN (SELECT signal_id FROM missed_outcomes WHERE {within})"
+    owners = dict(rows_read(TradingSignal, ("id", "strategy_id"), signals, *span))
+    results: dict[str, list[tuple[date, float]]] = defaultdict(list)
+    for signal, entered, result in rows_read(MissedOutcome, ("signal_id", "entry_session", "result"), within, *span):
+        results[strategies[owners[signal]]].append((entered, float(result)))
+    return [(findings_missed.rejections_cost, scope, sorted(results[scope])) for scope in sorted(results)]
+
+
+def _correlation_looks(account: Account, window: Window) -> list[tuple]:
+    """Each two strategies that were at work in enough of the same sessions."""
+    where = """account_id = %s AND session >= %s AND session <= %s AND strategy_id IS NOT NULL AND daily_return IS NOT NULL
+        ORDER BY scope, session"""
+    names = ("scope", "session", "daily_return")
+    series: dict[str, dict[date, float]] = defaultdict(dict)
+    for scope, session, change in rows_read(DailyPerformance, names, where, account.pk, window.trades_from, window.session):
+        series[scope][session] = float(change)
+    looks = []
+    for one, other in combinations(series, 2):
+        both = sorted(series[one].keys() & series[other].keys())
+        returns, others = (np.array([series[scope][day] for day in both]) for scope in (one, other))
+        worked = findings_missed.active(returns, others)
+        if worked.sum() >= findings.FEWEST_SESSIONS:
+            looks.append((findings_missed.correlated_strategies, one, other, returns[worked], others[worked]))
+    return looks
 
 
 def _silent_strategies(account: Account, window: Window, strategies: dict[int, str]) -> list[Observation | None]:

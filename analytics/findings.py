@@ -27,6 +27,9 @@ class Code(StrEnum):
     STOPS_TOO_OFTEN = "STOPS_TOO_OFTEN"
     SLIPPAGE_ABOVE_MODEL = "SLIPPAGE_ABOVE_MODEL"
     SILENT_STRATEGY = "SILENT_STRATEGY"
+    REJECTIONS_COST = "REJECTIONS_COST"
+    GAINS_GIVEN_BACK = "GAINS_GIVEN_BACK"
+    CORRELATED_STRATEGIES = "CORRELATED_STRATEGIES"
 
 
 # Message and suggestion, formatted with the evidence; pages translate the templates by their code.
@@ -56,6 +59,21 @@ TEXTS: dict[Code, tuple[str, str]] = {
     Code.SILENT_STRATEGY: (
         "{scope} proposed nothing in {n} sessions; it abstained in {abstained} of them.",
         "Check its data and parameters, or switch it off.",
+    ),
+    Code.REJECTIONS_COST: (
+        "{missed} entries of {scope} that were not filled would have made {effect:.2f} dollars each "
+        "(interval {low:.2f} to {high:.2f}, {n} days).",
+        "See what refuses most of them, and whether that is worth its price.",
+    ),
+    Code.GAINS_GIVEN_BACK: (
+        "{scope} would have made {effect:.2f} R more a trade over {n} trades by taking gains at {gain:.0f} R "
+        "(interval {low:.2f} to {high:.2f}).",
+        "Test a profit target or a trailing stop as a challenger.",
+    ),
+    Code.CORRELATED_STRATEGIES: (
+        "{scope} and {other} move together: their daily returns correlate by {effect:.2f} over {n} sessions "
+        "(interval {low:.2f} to {high:.2f}).",
+        "Give the two the weight of one, or switch one of them off.",
     ),
 }
 
@@ -95,7 +113,7 @@ def losing_strategy(scope: str, returns: Sequence[float], confidence: float) -> 
     mean = mean_estimate(returns, confidence)
     if mean.value is None or mean.high >= 0:
         return None
-    return _observation(Code.LOSING_STRATEGY, scope, mean, 100, unit="% of the trade's cost", confidence=confidence)
+    return observation(Code.LOSING_STRATEGY, scope, mean, 100, unit="% of the trade's cost", confidence=confidence)
 
 
 def behind_benchmark(returns: Sequence[float], benchmark_returns: Sequence[float], benchmark: str, confidence: float) -> Observation | None:
@@ -106,7 +124,7 @@ def behind_benchmark(returns: Sequence[float], benchmark_returns: Sequence[float
     mean = mean_estimate(difference, confidence)
     if mean.value is None or mean.high >= 0:
         return None
-    return _observation(
+    return observation(
         Code.BEHIND_BENCHMARK, "ALL", mean, 10_000, unit="basis points a session", confidence=confidence, benchmark=benchmark
     )
 
@@ -120,7 +138,7 @@ def rejections_dominate(scope: str, entries: int, codes: Mapping[str, int], conf
     if rate.low <= DOMINATING:
         return None
     others = {code: codes[code] for code in sorted(codes)}
-    return _observation(
+    return observation(
         Code.REJECTIONS_DOMINATE,
         scope,
         rate,
@@ -150,7 +168,7 @@ def stops_too_often(scope: str, stopped: Sequence[float], others: Sequence[float
     if rate.low <= bearable:
         return None
     figures = {"bearable": 100 * bearable, "mean_loss": loss, "mean_gain": gain}
-    return _observation(Code.STOPS_TOO_OFTEN, scope, rate, 100, unit="% of the positions", confidence=confidence, **figures)
+    return observation(Code.STOPS_TOO_OFTEN, scope, rate, 100, unit="% of the positions", confidence=confidence, **figures)
 
 
 def slippage_above_model(scope: str, slippage: Sequence[float], modelled: float, confidence: float) -> Observation | None:
@@ -160,7 +178,7 @@ def slippage_above_model(scope: str, slippage: Sequence[float], modelled: float,
     mean = mean_estimate(slippage, confidence)
     if mean.value is None or mean.low <= modelled:
         return None
-    return _observation(Code.SLIPPAGE_ABOVE_MODEL, scope, mean, 1, unit="basis points", confidence=confidence, modelled=modelled)
+    return observation(Code.SLIPPAGE_ABOVE_MODEL, scope, mean, 1, unit="basis points", confidence=confidence, modelled=modelled)
 
 
 def silent_strategy(scope: str, runs: int, drafts: int, abstentions: Mapping[str, int]) -> Observation | None:
@@ -171,7 +189,8 @@ def silent_strategy(scope: str, runs: int, drafts: int, abstentions: Mapping[str
     return Observation(Code.SILENT_STRATEGY, scope, evidence={"n": runs, "abstained": sum(abstentions.values()), "reasons": reasons})
 
 
-def _observation(code: Code, scope: str, estimate: Metric, scale: float, **evidence) -> Observation:
+def observation(code: Code, scope: str, estimate: Metric, scale: float, **evidence) -> Observation:
+    """A finding of an estimate with its interval, times `scale`, on `evidence`."""
     value, low, high = (round(scale * bound, 4) for bound in (estimate.value, estimate.low, estimate.high))
     plain = {name: round(item, 6) if isinstance(item, float) else item for name, item in evidence.items()}
     return Observation(code, scope, value, low, high, {"n": estimate.n, **plain})

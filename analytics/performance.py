@@ -1,24 +1,22 @@
 """`PerformanceAnalyzer`: judges each session of an account, reports on a strategy, and says what could be better."""
 
-from collections import Counter, defaultdict
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import transaction
 
-from analytics import stats
-from analytics.evaluation import WHOLE_ACCOUNT, Evaluation, Trade, closed_trades, positions_since
+from analytics.evaluation import WHOLE_ACCOUNT, Evaluation, Trade
 from analytics.evidence import observations, window_read
 from analytics.models import DailyPerformance, ExtremeSignal, Finding
 from analytics.services import (
     extremes_record,
-    finding_event,
     findings_of,
     findings_record,
     performance_record,
     strategy_statistics_update,
 )
+from analytics.strategy_report import EXTREMES, StrategyReport
 from quant_site.core.errors import Conflict
 from quant_site.core.models import Account
 from quant_site.core.rows import places, rows_read
@@ -26,9 +24,7 @@ from quant_site.market.sessions import next_session
 from signals_app.models import SignalOutcome, TradingSignal
 from strategies.models import Strategy
 from trading.books.checks import books_check
-from trading.models import EquitySnapshot, Position
-
-EXTREMES = 5
+from trading.models import EquitySnapshot
 
 
 class Extreme(NamedTuple):
@@ -123,53 +119,5 @@ class PerformanceAnalyzer:
         return sorted(known, key=lambda row: order[row.signal_id])
 
     def generate_strategy_report(self, strategy: Strategy) -> dict:
-        """What `strategy` did on this account so far, as JSON-ready data; every metric is {value, reason, n, low, high}.
-
-        Read from its trades and daily returns themselves, not from the running totals. Money is text in cents.
-        """
-        trades = [trade for trade in closed_trades(self.account, positions_since(self.account, None)) if trade.strategy_id == strategy.pk]
-        results = [trade.result for trade in trades]
-        days = DailyPerformance.objects.filter(account=self.account, strategy=strategy).order_by("session")
-        returns = [change for change in days.values_list("daily_return", flat=True) if change is not None]
-        last = days.last()
-        metrics = {
-            "win_rate": stats.win_rate(results),
-            "profit_factor": stats.profit_factor(results),
-            "average_holding": stats.average_holding(trade.sessions for trade in trades),
-            "expectancy": stats.mean_estimate(float(trade.result / trade.cost) for trade in trades if trade.cost),
-            "sharpe_ratio": stats.sharpe_ratio(returns),
-            "max_drawdown": stats.max_drawdown(returns),
-        }
-        findings = Finding.objects.filter(account=self.account, strategy=strategy)
-        return {
-            "strategy": strategy.key,
-            "account": self.account.pk,
-            "as_of": str(last.session) if last else None,
-            "cumulative_pnl": str(last.cumulative_pnl) if last else "0.00",
-            "exposure": None if last is None or last.exposure is None else float(last.exposure),
-            "signals": last.state["signals"] if last else 0,
-            "closed_trades": len(trades),
-            "metrics": {name: metric.as_dict() for name, metric in metrics.items()},
-            "exits": self._exits(strategy),
-            "extremes": self._extremes(strategy),
-            "findings": [finding_event(row) for row in findings[:10]],
-        }
-
-    def _exits(self, strategy: Strategy) -> dict[str, dict]:
-        """Number and result of closed positions by the reason they were closed for."""
-        counts: Counter = Counter()
-        sums: dict[str, Decimal] = defaultdict(Decimal)
-        rows = Position.objects.filter(account=self.account, strategy=strategy, exit_session__isnull=False)
-        for reason, realized, dividends in rows.order_by().values_list("exit_reason", "realized_pnl", "dividends"):
-            counts[reason] += 1
-            sums[reason] += realized + dividends
-        return {reason: {"positions": counts[reason], "pnl": str(sums[reason])} for reason in sorted(counts)}
-
-    def _extremes(self, strategy: Strategy) -> list[dict]:
-        """The strategy's own best and worst outcomes."""
-        rows = SignalOutcome.objects.filter(signal__account=self.account, signal__strategy=strategy)
-        rows = rows.order_by("-realized_pnl", "closed_session", "signal__symbol").select_related("signal")
-        ranked = [(row.signal.symbol, row.closed_session, row.realized_pnl) for row in rows]
-        best = [one for one in ranked[:EXTREMES] if one[2] > 0]
-        worst = [one for one in ranked[-EXTREMES:] if one[2] < 0]
-        return [{"symbol": symbol, "closed": str(closed), "pnl": str(pnl)} for symbol, closed, pnl in best + worst]
+        """What `strategy` did on this account so far, as JSON-ready data (see `strategy_report`)."""
+        return StrategyReport(self.account, strategy).as_dict()

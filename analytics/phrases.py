@@ -11,7 +11,16 @@ from functools import cache
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from analytics import phrases_control, phrases_intents, phrases_orders, phrases_risk, phrases_strategies, phrases_tickets
+from analytics import (
+    phrases_adaptation,
+    phrases_control,
+    phrases_intents,
+    phrases_journal,
+    phrases_orders,
+    phrases_risk,
+    phrases_strategies,
+    phrases_tickets,
+)
 
 # More specific templates first: the first that matches the whole sentence is taken.
 SENTENCES = (
@@ -21,6 +30,8 @@ SENTENCES = (
     *phrases_intents.SENTENCES,
     *phrases_orders.SENTENCES,
     *phrases_control.SENTENCES,
+    *phrases_adaptation.SENTENCES,
+    *phrases_journal.SENTENCES,
     _("No bars of {groups}: open, and their exits cannot be decided."),
     _("The published defaults."),
     _("Switched off by hand."),
@@ -31,15 +42,21 @@ SENTENCES = (
     _("{scope} was stopped out of {effect} % of {n} positions (interval {low} to {high} %); what the others make pays for {bearable} %."),
     _("Entries of {scope} cost {effect} basis points of slippage over {n} fills (interval {low} to {high}); {modelled} are modelled."),
     _("{scope} proposed nothing in {n} sessions; it abstained in {abstained} of them."),
+    _("{missed} entries of {scope} that were not filled would have made {effect} dollars each (interval {low} to {high}, {n} days)."),
+    _("{scope} would have made {effect} R more a trade over {n} trades by taking gains at {gain} R (interval {low} to {high})."),
+    _("{scope} and {other} move together: their daily returns correlate by {effect} over {n} sessions (interval {low} to {high})."),
     _("Review the strategy's premise and costs, lower its weight, or switch it off."),
     _("Compare exposure and costs with holding the benchmark."),
     _("Bring the limit and the strategy's sizes or number of trades into line."),
     _("Test a wider stop or stricter entries as a challenger."),
     _("Raise the modelled slippage, trade smaller, or enter with limits."),
     _("Check its data and parameters, or switch it off."),
+    _("See what refuses most of them, and whether that is worth its price."),
+    _("Test a profit target or a trailing stop as a challenger."),
+    _("Give the two the weight of one, or switch one of them off."),
     # weights
     _("This run keeps its weights."),
-    _("Weights move at the end of a week."),
+    _("Weights and parameters move at the end of a week."),
     _("Weights need two or more strategies with {sessions} sessions of returns: there are {n}."),
     _("Kept: the weights would move by less than {limit}."),
     _("Weight {before} to {after} by the record of {n} sessions."),

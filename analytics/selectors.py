@@ -2,9 +2,11 @@
 
 from datetime import date
 
+from analytics import stats
 from analytics.evaluation import WHOLE_ACCOUNT
-from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
+from analytics.models import Adaptation, Challenger, DailyPerformance, ExtremeSignal, Finding, Trial
 from quant_site.core.models import Account
+from trading.models import EquitySnapshot
 
 
 def performance_latest(*, account: Account) -> list[DailyPerformance]:
@@ -36,6 +38,24 @@ def adaptations_latest(*, account: Account, changed_only: bool = False, limit: i
     if changed_only:
         rows = rows.filter(version__isnull=False)
     return list(rows.order_by("-session", "strategy__key")[:limit])
+
+
+def adaptation_figures(account_id: str) -> dict:
+    """What an account made, with what adaptation did on it: JSON-ready, a figure that is undefined null."""
+    days = EquitySnapshot.objects.filter(account=account_id).order_by("snapshot_date")
+    returns = [change for change in days.values_list("daily_return", flat=True) if change is not None]
+    last, moves = days.last(), Adaptation.objects.filter(account=account_id)
+    metrics = {name: getattr(stats, name)(returns).value for name in ("cagr", "annual_volatility", "sharpe_ratio", "max_drawdown")}
+    return {
+        "final_equity": None if last is None else str(last.total_equity),
+        **{name: None if value is None else round(value, 4) for name, value in metrics.items()},
+        "weights_moved": moves.filter(lane=Adaptation.Lane.WEIGHTS, version__isnull=False).count(),
+        "weights_lowered_or_raised_by_alarms": moves.filter(lane=Adaptation.Lane.DERISK, version__isnull=False).count(),
+        "searches_refused": moves.filter(lane=Adaptation.Lane.PARAMETERS, evidence__event="REFUSED").count(),
+        "challengers": Challenger.objects.filter(account=account_id).count(),
+        "promotions": Challenger.objects.filter(account=account_id, promoted__isnull=False).count(),
+        "sets_tried": Trial.objects.filter(account=account_id).values("strategy", "params_hash").distinct().count(),
+    }
 
 
 def extremes_current(*, account: Account) -> list[ExtremeSignal]:

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
-from analytics import control_pages, desk_pages, intent_pages, pages
+from analytics import adaptation_pages, control_pages, desk_pages, intent_pages, journal_pages, pages, report_pages
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -17,6 +17,10 @@ urlpatterns = [
     path("loop/", pages.loop, name="loop"),
     path("loop/<int:pk>/", pages.loop_run, name="loop-run"),
     path("trades/", pages.trades, name="trades"),
+    path("trades/journal/export/", journal_pages.export, name="journal-export"),
+    path("trades/journal/import/", journal_pages.file, name="journal-import"),
+    path("trades/journal/<int:pk>/complete/", journal_pages.complete, name="journal-complete"),
+    path("trades/journal/<int:pk>/review/", journal_pages.review, name="journal-review"),
     path("risk/", desk_pages.risk, name="risk"),
     path("risk/ticket/", desk_pages.ticket, name="ticket"),
     path("risk/orders/<int:pk>/confirm/", desk_pages.confirm, name="order-confirm"),
@@ -33,6 +37,13 @@ urlpatterns = [
     path("plans/alerts/new/", intent_pages.alert_new, name="alert-new"),
     path("plans/alerts/<int:pk>/switch/", intent_pages.alert_switch, name="alert-switch"),
     path("plans/alerts/<int:pk>/delete/", intent_pages.alert_remove, name="alert-delete"),
+    path("adaptation/", adaptation_pages.adaptation, name="adaptation"),
+    path("adaptation/<int:pk>/revert/", adaptation_pages.revert, name="adaptation-revert"),
+    path("adaptation/challengers/<int:pk>/veto/", adaptation_pages.veto, name="challenger-veto"),
+    path("adaptation/pins/set/", adaptation_pages.pin, name="pin-set"),
+    path("adaptation/pins/remove/", adaptation_pages.unpin, name="pin-remove"),
+    path("report/", report_pages.report, name="report"),
+    path("report/download/", report_pages.report_download, name="report-download"),
     path("trading-state/", control_pages.trading_state, name="trading-state"),
     path("trading-state/badge/", control_pages.badge, name="trading-state-badge"),
     path("trading-state/set/", control_pages.state_set, name="trading-state-set"),

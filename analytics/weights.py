@@ -20,6 +20,8 @@ SHARE = 0.02
 CLIP = 6.0
 LOWEST, HIGHEST = 0.5, 2.0
 LARGEST_STEP = 0.02
+# Smaller changes wait until they add up: a version a week that moves a weight by a hair is noise to its reader.
+SMALLEST_CHANGE = 0.01
 PLACES = 12
 UNIT = 1e-4
 SLACK = 1e-6
@@ -68,6 +70,15 @@ def step(current: Sequence[float], belief: Sequence[float], largest: float = LAR
     high = np.maximum(now, np.minimum(HIGHEST * budget / now.size, now + largest))
     moves = _whole_moves(_project(budget * p / p.sum(), low, high, budget) - now, low - now, high - now)
     return np.where(moves == 0, now, np.round(now + moves * UNIT, PLACES))
+
+
+def week(current: Sequence[float], belief: Sequence[float], gains: Sequence[float] | None) -> tuple[np.ndarray, np.ndarray]:
+    """(belief, weights) after a week: the belief after the week's `gains` (as it is before the first), and the weights that follow
+    it, which stay while none would move by `SMALLEST_CHANGE`."""
+    held = hedge(belief, gains) if gains is not None else _vector(belief, "belief")
+    target = step(current, held)
+    moves = np.abs(target - _vector(current, "weights")).max() >= SMALLEST_CHANGE - UNIT / 2
+    return held, target if moves else _vector(current, "weights")
 
 
 def _project(target: np.ndarray, low: np.ndarray, high: np.ndarray, total: float) -> np.ndarray:

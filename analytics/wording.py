@@ -184,6 +184,9 @@ FINDINGS = {
     "STOPS_TOO_OFTEN": _("Stopped out too often"),
     "SLIPPAGE_ABOVE_MODEL": _("Slippage above the model"),
     "SILENT_STRATEGY": _("Silent strategy"),
+    "REJECTIONS_COST": _("Rejections cost money"),
+    "GAINS_GIVEN_BACK": _("Gains given back"),
+    "CORRELATED_STRATEGIES": _("Strategies that move together"),
 }
 
 ORDER_REASONS = {
@@ -424,6 +427,10 @@ EXITS = {
     "EXPIRY": _("Expiry"),
     "ASSIGNMENT": _("Assignment"),
     "SPLIT": _("Split"),
+    "TIME": _("Time limit"),
+    "STOP_1PCT": _("Stop, sized at 1 % of equity"),
+    "TARGET_1PCT": _("Target, sized at 1 % of equity"),
+    "TIME_1PCT": _("Time limit, sized at 1 % of equity"),
 }
 
 

@@ -13,7 +13,19 @@ from decimal import Decimal
 
 from django.db.models import QuerySet
 
-from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
+from analytics.models import (
+    Adaptation,
+    Attribution,
+    BehaviourScore,
+    Challenger,
+    DailyPerformance,
+    ExtremeSignal,
+    Finding,
+    HoldoutUse,
+    MissedOutcome,
+    ShadowDay,
+    Trial,
+)
 from quant_site.core.models import Account, LoopStage
 from signals_app.models import SignalOutcome, TradingSignal
 from strategies.models import ParameterVersion, StrategyRun
@@ -108,6 +120,19 @@ def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
     yield "finding", rows(Finding, "scope", "session", "code", "message", "evidence", "effect", "effect_low", "effect_high", "suggestion")
     yield "version", rows(ParameterVersion, "strategy__key", "number", "params", "diff", "source", "reason", "evidence", "session")
     yield "adaptation", rows(Adaptation, "strategy__key", "session", "lane", "weight_before", "weight_after", "evidence", "reason")
+    # Which code made a trial is no part of what happened.
+    yield "trial", rows(Trial, "strategy__key", "session", "params", "role", "first_session", "last_session", "n", "sharpe")
+    yield "holdout", rows(HoldoutUse, "strategy__key", "session", "first_session", "last_session", "passed", "evidence")
+    yield (
+        "challenger",
+        rows(Challenger, "strategy__key", "status", "change", "gate", "started", "sessions", "evidence", "threshold", "promoted", "ended"),
+    )
+    shadow = ("challenger__strategy__key", "challenger__started", "session", "champion_return", "challenger_return", "evidence")
+    yield "shadow", rows(ShadowDay, *shadow, challenger__account=account)
+    yield "attribution", rows(Attribution, "session", "total", "buckets")
+    missed = ("session", "entry_session", "exit_session", "exit_reason", "quantity", "result", "r_multiple")
+    yield "missed", rows(MissedOutcome, *(f"signal__{name}" for name in SIGNAL), *missed)
+    yield "behaviour", rows(BehaviourScore, "session", "sell_fly_score", "discipline_score", "overall_score", "details")
 
 
 def _line(name: str, row: tuple) -> str:

@@ -14,6 +14,9 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import F
 
+from analytics.attribution import attribution_record
+from analytics.behaviour_record import behaviour_record
+from analytics.missed import missed_record
 from analytics.optimizer import AdaptiveOptimizer
 from analytics.performance import PerformanceAnalyzer
 from quant_site.core import clock
@@ -172,17 +175,20 @@ class QuantTradingLoop:
 
     def _evaluation(self) -> dict:
         rows = self._analyzer().evaluate_daily_performance(self.session)
+        missed_record(self.account, self.session, self.panel)
+        attribution_record(self.account, self.session, self.panel)
         whole = next(row for row in rows if row.strategy_id is None)
         return {"pnl": str(whole.pnl), "cumulative_pnl": str(whole.cumulative_pnl), "strategies": len(rows) - 1}
 
     def _improvements(self) -> dict:
         findings = self._analyzer().identify_improvement_opportunities(self.session)
+        behaviour_record(self.account, self.session, self.panel)
         return {"findings": [finding.code for finding in findings]}
 
     def _adaptation(self) -> dict:
         if not self.adapt:
             return {"skipped": "This run keeps its weights."}
-        return AdaptiveOptimizer(self.account).run_daily_optimization(self.session)
+        return AdaptiveOptimizer(self.account, self.market, self.strategies.registry).run_daily_optimization(self.session)
 
     # --- how a stage is run and recorded
 

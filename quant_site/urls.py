@@ -5,6 +5,9 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from analytics import api as analytics
+from analytics import api_adaptation as adaptation
+from analytics import api_journal as journal
+from analytics import api_report
 from quant_site import api as site
 from quant_site import health
 from quant_site.core import endpoints as core
@@ -64,8 +67,22 @@ api_v1 = [
     path("alerts/", alerts.AlertsView.as_view()),
     path("alerts/<int:pk>/", alerts.AlertView.as_view()),
     path("alerts/<int:pk>/firings", alerts.AlertFiringsView.as_view()),
+    path("adaptations/", adaptation.AdaptationsView.as_view()),
+    path("adaptations/<int:pk>/revert/", adaptation.AdaptationRevertView.as_view()),
+    path("challengers/", adaptation.ChallengersView.as_view()),
+    path("challengers/<int:pk>/", adaptation.ChallengerView.as_view()),
+    path("challengers/<int:pk>/veto/", adaptation.ChallengerVetoView.as_view()),
+    path("trials/", adaptation.TrialsView.as_view()),
+    path("pins/", adaptation.PinsView.as_view()),
+    path("pins/<int:pk>/", adaptation.PinView.as_view()),
     path("equity/curve", analytics.EquityCurveView.as_view()),
+    path("report/", api_report.ReportView.as_view()),
     path("journal/", trading.JournalView.as_view()),
+    path("journal/behavior/", journal.BehaviourView.as_view()),
+    path("journal/export/", journal.JournalExportView.as_view()),
+    path("journal/import/", journal.JournalImportView.as_view()),
+    path("journal/<int:pk>/complete/", journal.JournalCompleteView.as_view()),
+    path("journal/<int:pk>/review/", journal.JournalReviewView.as_view()),
     path("loop/run", site.LoopRunNowView.as_view()),
     path("loop/runs/", core.LoopRunsView.as_view()),
     path("loop/runs/<int:pk>/", core.LoopRunView.as_view()),

@@ -163,6 +163,18 @@ def version_activate(*, version: ParameterVersion, actor=None) -> ParameterVersi
     return version
 
 
+@transaction.atomic
+def version_withdraw(*, strategy: Strategy, account, actor=None) -> None:
+    """Take the account's own version away, so that it follows the house again; nothing happens where it has none."""
+    own = active_version(strategy, account)
+    if own is None:
+        return
+    AccountStrategy.objects.filter(strategy=strategy, account=account).delete()
+    _announce("PARAMS_WITHDRAW", own, actor)
+    payload = {"strategy": strategy.key, "version": None, "params": {}, "source": own.source}
+    event_publish(type="strategy.params", payload=payload, account=account)
+
+
 def _announce(action: str, version: ParameterVersion, actor) -> None:
     details = {"strategy": version.strategy.key, "number": version.number, "diff": version.diff, "reason": version.reason}
     audit_record(action=action, actor=actor or "system", account=version.account_id, resource=version, details=details)

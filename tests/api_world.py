@@ -7,13 +7,14 @@ from decimal import Decimal
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from analytics.models import DailyPerformance
+from analytics.models import DailyPerformance, Pin
 from quant_site.core.models import Account, AccountMember, LoopRun, LoopStage
 from quant_site.core.services import account_create
 from quant_site.core.tokens import login_create
 from signals_app.models import TradingSignal
 from strategies.models import Strategy, StrategyRun
 from strategies.services import strategies_seed
+from tests.adaptation_world import challenger_make, trial_make, weight_move
 from trading.models import EquitySnapshot, Fill, HedgePolicy, Order, OrderEvent, Position, PriceAlert, SymbolHalt, TradeJournal, TradingPlan
 
 SESSION, AT = date(2013, 2, 28), datetime(2013, 2, 28, 21, 15, tzinfo=UTC)
@@ -45,7 +46,9 @@ class World:
         rows = {"strategy": self.strategy, "signal": self.signal, "order": self.order, "position": self.position, "run": self.run}
         rows["hedge"] = self.account.hedge_policies.get()
         rows |= {"plan": self.account.plans.get(), "alert": self.account.alerts.get()}
+        rows["journal"] = self.journal
         rows["halt"] = self.account.symbol_halts.get()
+        rows |= {"adaptation": self.account.adaptations.get(), "challenger": self.account.challengers.get(), "pin": self.account.pins.get()}
         return {"account": self.account.pk, **{name: row.pk for name, row in rows.items()}}
 
 
@@ -65,6 +68,10 @@ def build_world() -> World:
     TradingPlan.objects.create(account=account, symbol="AAPL", direction="LONG", plan_type="MARKET", quantity=Decimal(10))
     PriceAlert.objects.create(account=account, symbol="AAPL", alert_type="PRICE_ABOVE", threshold_value=Decimal(500))
     SymbolHalt.objects.create(account=account, symbol="XYZ", open_key="FUND-1:XYZ:MISMATCH", code="MISMATCH", reason="Position in XYZ")
+    weight_move(account, Strategy.objects.get(key="golden_cross"), 0.1, 0.0833)
+    challenger_make(account, strategy, change={"n_window": [20, 22]}, days=2)
+    trial_make(account, strategy, "a")
+    Pin.objects.create(account=account, strategy=strategy, what="PARAMETERS", reason="Audit.")
     return World(
         account=account,
         strategy=strategy,

@@ -131,7 +131,7 @@ def _run(account: Account) -> None:
         account=account, session=LAST, kind="REPLAY", status="DONE", data_as_of=LAST, data_source="test bars", started_at=AT
     )
     stages = (("market_data", "DONE", {"symbols": 5}), ("risk", "DONE", {"validated": 1, "codes": {"SINGLE_NAME": 1}}))
-    stages += (("adaptation", "SKIPPED", {"skipped": "Weights move at the end of a week."}),)
+    stages += (("adaptation", "SKIPPED", {"skipped": "Weights and parameters move at the end of a week."}),)
     for position, (name, status, detail) in enumerate(stages):
         LoopStage.objects.create(run=run, position=position, name=name, status=status, detail=detail, wall_ms=4, finished_at=AT)
 

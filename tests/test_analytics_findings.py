@@ -111,7 +111,8 @@ def every_finding():
 
 def test_every_code_has_a_finding_that_reads_and_is_stored():
     seen = every_finding()
-    assert {one.code for one in seen} == set(Code)
+    others = {Code.REJECTIONS_COST, Code.GAINS_GIVEN_BACK, Code.CORRELATED_STRATEGIES}  # tests/test_findings_missed.py
+    assert {one.code for one in seen} == set(Code) - others
     for one in seen:
         assert len(one.message) <= 255
         assert one.scope in one.message or one.scope == "ALL"

@@ -85,7 +85,7 @@ def test_nothing_moves_before_sixty_sessions_and_the_reason_is_said():
 def test_nothing_moves_within_a_week():
     record = Record()
     day = next(day for day in DAYS[100:] if not is_week_end(day))
-    assert record.optimize(day) == {"skipped": "Weights move at the end of a week."}
+    assert record.optimize(day) == {"skipped": "Weights and parameters move at the end of a week."}
 
 
 def test_one_strategy_alone_is_not_weighed():
@@ -126,9 +126,11 @@ def test_a_year_of_weeks_follows_the_definition_and_stays_in_the_band():
         target = weights.step(current, belief)
         if np.abs(target - current).max() >= 0.00995:
             current = target.tolist()
-        rows = list(Adaptation.objects.filter(session=day).order_by("strategy__key"))
+        rows = list(Adaptation.objects.filter(session=day, lane="WEIGHTS").order_by("strategy__key"))
         assert [row.evidence["belief"] for row in rows] == pytest.approx(belief.tolist(), abs=1e-8)
-        assert [float(row.weight_after) for row in rows] == pytest.approx(current, abs=2e-6)
+        assert [row.evidence["base"] for row in rows] == pytest.approx(current, abs=2e-6)
+        kept = [row.evidence["base"] * row.evidence["factor"] for row in rows]
+        assert [float(row.weight_after) for row in rows] == pytest.approx(kept, abs=6e-5)
         assert all(abs(row.weight_after - row.weight_before) <= D("0.02") for row in rows)
         assert all(0.125 - 1e-6 <= weight <= 0.5 + 1e-6 for weight in current)
         last = day
@@ -203,9 +205,12 @@ def test_a_strategy_that_joins_starts_with_an_equal_share_of_the_belief():
         account=record.account, strategy=late, scope=late.key, session=joined, pnl=0, cumulative_pnl=0, daily_return=history[-1],
         state=Totals(returns=tally).dump(),
     )  # fmt: skip
-    last, belief = record.optimizer._belief(joined, record.optimizer._candidates(joined))
-    assert last == first_full_week()
-    assert belief.tolist() == pytest.approx([0.75 * first[key] for key in KEYS[:3]] + [0.25])
+    record.optimizer.run_daily_optimization(joined)
+    rows = {row.strategy.key: row.evidence for row in Adaptation.objects.filter(session=joined, lane="WEIGHTS").select_related("strategy")}
+    assert {row["since"] for row in rows.values()} == {str(first_full_week())}
+    shared = [0.75 * first[key] for key in KEYS[:3]] + [0.25]
+    expected = weights.hedge(shared, [rows[key]["gain"] for key in KEYS])
+    assert [rows[key]["belief"] for key in KEYS] == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_the_decision_does_not_depend_on_ids_or_the_account_s_name():

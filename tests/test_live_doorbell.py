@@ -24,6 +24,7 @@ def test_a_fill_at_the_broker_wakes_the_sweeper_before_its_round(tmp_path):
             deadline = time.monotonic() + 10
             while not listener.connected and time.monotonic() < deadline:
                 bell.wait(0.05)
+            tiger.wait(lambda: any("order" in each["topics"] for each in tiger.state()["push"]))
             while bell._rang.is_set():
                 bell.wait(0)
             tiger.fill(order.client_order_id)

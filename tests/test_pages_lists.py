@@ -57,7 +57,7 @@ def test_a_disabled_strategy_says_why_on_its_page(client, account):
 
 def test_a_run_is_shown_stage_by_stage_with_what_each_reports(client, account):
     text = client.get(f"/loop/{LoopRun.objects.get().pk}/").content.decode()
-    for word in ("Market data", "Risk checks", "Limit of a single name 1", "Weights move at the end of a week.", "4 ms"):
+    for word in ("Market data", "Risk checks", "Limit of a single name 1", "Weights and parameters move at the end of a week.", "4 ms"):
         assert word in text
 
 

@@ -2,7 +2,8 @@
 
 A plan is ACTIVE until its order was accepted for sending (EXECUTED), its time is over (EXPIRED) or it was taken back
 (CANCELLED). An order that is denied, at once or in the last look before it is sent, leaves the plan ACTIVE and says why; one
-that waits for a confirmation leaves it ACTIVE until somebody confirms. Every order of a plan carries it (`Order.plan`).
+that waits for a confirmation leaves it ACTIVE until somebody confirms. Every order of a plan carries it (`Order.plan`), and
+its terms are frozen with the order (`plan_freeze`).
 
 Executing by hand: a PULLBACK sends a limit at its entry, a BREAKOUT a stop there, MARKET a market order, each for the day.
 With `auto_execute` the price engine does it, once, when the price reaches the entry (`plan_rules.entry_level`): a PULLBACK
@@ -29,6 +30,7 @@ from quant_site.market.selectors import unknown_symbols
 from quant_site.market.store import symbol_clean
 from trading.intents.bar_marks import mark_ensure
 from trading.intents.intent_tickets import intent_order, position_held
+from trading.intents.plan_freeze import plan_freeze, plan_unfreeze
 from trading.intents.plan_rules import RiskReward, entry_level, prices_check, quantity_check, risk_reward
 from trading.models import Order, TradingPlan
 from trading.order_path.orders import order_cancel_request
@@ -40,6 +42,7 @@ PRICES = ("entry_price", "stop_loss", "take_profit")
 TERMS = ("symbol", "direction", "plan_type", *PRICES, "quantity", "auto_execute", "expired_at", "reasoning")
 ENGINE = "prices"
 ACCEPTED = "ACCEPTED"
+CAME_TO_NOTHING = (OrderStatus.DENIED, OrderStatus.CANCELLED, OrderStatus.EXPIRED)
 
 
 def plan_event(plan: TradingPlan) -> dict:
@@ -186,7 +189,7 @@ def plan_execute_reached(*, plan_id: int, price: int, at: datetime) -> Order | N
     None where it is not: another process was faster, or a person changed it. What cannot be ordered is written down.
     """
     row = TradingPlan.objects.select_for_update().filter(pk=plan_id, status=Status.ACTIVE, is_deleted=False, auto_execute=True).first()
-    if row is None or row.updated_at >= at or (row.expired_at is not None and row.expired_at <= clock.now()) or _unfinished(row):
+    if row is None or row.updated_at >= at or (row.expired_at is not None and row.expired_at <= clock.now()) or _ordered(row):
         return None
     try:
         if not entry_level(row.plan_type, plan_sign(row), row.entry_price).reached(price):
@@ -297,6 +300,7 @@ def plan_lock(pk: int) -> TradingPlan:
 
 def _execute(row: TradingPlan, actor, ip_address: str, *, reached: bool) -> Order:
     order_type = _order_type(row, reached)
+    plan_freeze(row)
     order = intent_order(
         actor=actor,
         account=row.account,
@@ -335,8 +339,9 @@ def _accepted(row: TradingPlan, order: Order, actor, ip_address: str) -> None:
 
 
 def _refuse(row: TradingPlan, reason: str, actor, ip_address: str, *, again: bool = False, **details) -> None:
-    """The plan stays, or is again, ACTIVE; unless `again`, it does not try by itself any more."""
+    """The plan stays, or is again, ACTIVE, for nothing of it was sent; unless `again`, it does not try by itself any more."""
     row.status, row.status_reason, row.auto_execute, row.executed_at = Status.ACTIVE, reason[:255], again, None
+    plan_unfreeze(row)
     _save(row, "DENIED", "denied", actor, ip_address, **details)
 
 
@@ -345,6 +350,17 @@ def _require_waiting(row: TradingPlan) -> None:
         raise Conflict("plan_over", f"Plan {row.pk} is {row.status}: make another one.", id=row.pk)
     if _unfinished(row):
         raise Conflict("plan_has_orders", f"An order of plan {row.pk} waits already: confirm it, or cancel the plan.", id=row.pk)
+    if _ordered(row):
+        raise Conflict("plan_frozen", f"The terms of plan {row.pk} are frozen since it was ordered: make another plan.", id=row.pk)
+
+
+def _ordered(row: TradingPlan) -> bool:
+    """Whether an order of the plan is out, or was filled before the plan heard of it. The freeze of one that came to nothing
+    before that is lifted, on the row."""
+    newest = row.orders.order_by("-pk").first()
+    if newest is not None and newest.status in CAME_TO_NOTHING and not newest.filled_quantity:
+        plan_unfreeze(row)
+    return bool(row.frozen_hash) or bool(_unfinished(row))
 
 
 def _waits(order: Order) -> bool:

@@ -46,6 +46,10 @@ class TradingPlan(models.Model):
     expired_at = models.DateTimeField(_("expires"), null=True, blank=True)
     status_reason = models.CharField(_("why"), max_length=255, blank=True)
     executed_at = models.DateTimeField(_("executed"), null=True, blank=True)
+    frozen_terms = models.JSONField(
+        _("frozen terms"), null=True, blank=True, editable=False, help_text=_("As they stood when it was ordered; never changed after.")
+    )
+    frozen_hash = models.CharField(_("hash of the frozen terms"), max_length=64, blank=True, default="", editable=False)
     is_deleted = models.BooleanField(_("deleted"), default=False)
     created_at = models.DateTimeField(_("created"), default=clock.now)
     updated_at = models.DateTimeField(_("updated"), default=clock.now)

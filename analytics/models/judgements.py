@@ -4,10 +4,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from quant_site.core import clock
-from quant_site.core.fields import MoneyField, RatioField, ScoreField
+from quant_site.core.fields import MoneyField, QuantityField, RatioField, ScoreField
 from quant_site.core.models import Account
 from signals_app.models import TradingSignal
-from strategies.models import ParameterVersion, Strategy
+from strategies.models import Strategy
 
 
 class DailyPerformance(models.Model):
@@ -104,26 +104,73 @@ class Finding(models.Model):
         return f"{self.session} {self.scope} {self.code}"
 
 
-class Adaptation(models.Model):
-    """A change the optimiser made, or decided not to make, with its evidence."""
+class Attribution(models.Model):
+    """Where the profit of one session came from. Each dimension of `buckets` adds up to `total`, to the cent.
+
+    `buckets`: {dimension: {key: cents as text}}, dimensions STRATEGY, SYMBOL, SECTOR and STAGE.
+    """
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="adaptations", verbose_name=_("account"))
-    strategy = models.ForeignKey(Strategy, models.PROTECT, related_name="adaptations", verbose_name=_("strategy"))
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="attributions", verbose_name=_("account"))
     session = models.DateField(_("session"))
-    lane = models.CharField(_("lane"), max_length=16, default="WEIGHTS")
-    weight_before = RatioField(_("weight before"))
-    weight_after = RatioField(_("weight after"))
-    version = models.ForeignKey(ParameterVersion, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("version"))
-    evidence = models.JSONField(_("evidence"), default=dict)
-    reason = models.CharField(_("reason"), max_length=255)
+    total = MoneyField(_("P&L of the day"))
+    buckets = models.JSONField(_("where it came from"), default=dict)
+    state = models.JSONField(default=dict, blank=True, editable=False, help_text=_("Running totals from which the next session goes on."))
     created_at = models.DateTimeField(_("created"), default=clock.now)
 
     class Meta:
-        db_table = "adaptations"
-        ordering = ["-session", "strategy"]
-        constraints = [models.UniqueConstraint(fields=["account", "strategy", "session"], name="uk_adaptation")]
-        verbose_name, verbose_name_plural = _("adaptation"), _("adaptations")
+        db_table = "attributions"
+        ordering = ["-session"]
+        constraints = [models.UniqueConstraint(fields=["account", "session"], name="uk_attribution")]
+        verbose_name, verbose_name_plural = _("attribution"), _("attributions")
 
     def __str__(self):
-        return f"{self.session} {self.weight_before} → {self.weight_after}"
+        return f"{self.account_id} {self.session} {self.total}"
+
+
+class MissedOutcome(models.Model):
+    """How a signal that was rejected, or never filled, would have gone: at the next open, with its own stop and target and
+    modelled costs."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="missed_outcomes", verbose_name=_("account"))
+    signal = models.OneToOneField(TradingSignal, models.CASCADE, related_name="missed_outcome", verbose_name=_("signal"))
+    session = models.DateField(_("session in which it was known"))
+    entry_session = models.DateField(_("would have been opened"))
+    exit_session = models.DateField(_("would have been closed"))
+    exit_reason = models.CharField(_("exit"), max_length=16)
+    quantity = QuantityField(_("quantity"))
+    result = MoneyField(_("would have made"))
+    r_multiple = ScoreField(_("R multiple"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), default=clock.now)
+
+    class Meta:
+        db_table = "missed_outcomes"
+        ordering = ["-session", "-id"]
+        indexes = [models.Index(fields=["account", "session"], name="idx_missed_account_session")]
+        verbose_name, verbose_name_plural = _("missed outcome"), _("missed outcomes")
+
+    def __str__(self):
+        return f"{self.session} {self.result}"
+
+
+class BehaviourScore(models.Model):
+    """A trader's habits over the sessions up to `session`. A score that is undefined is null, and `details` says why."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, models.CASCADE, db_index=False, related_name="behaviour_scores", verbose_name=_("account"))
+    session = models.DateField(_("session"))
+    sell_fly_score = ScoreField(_("sell-fly score"), null=True, blank=True)
+    discipline_score = ScoreField(_("discipline score"), null=True, blank=True)
+    overall_score = ScoreField(_("overall score"), null=True, blank=True)
+    details = models.JSONField(_("details"), default=dict)
+    created_at = models.DateTimeField(_("created"), default=clock.now)
+
+    class Meta:
+        db_table = "behaviour_scores"
+        ordering = ["-session"]
+        constraints = [models.UniqueConstraint(fields=["account", "session"], name="uk_behaviour_score")]
+        verbose_name, verbose_name_plural = _("behaviour score"), _("behaviour scores")
+
+    def __str__(self):
+        return f"{self.account_id} {self.session}"
