@@ -9,6 +9,7 @@ repeats one which would still be open is the same trade, not another one, and is
 not all of them would have found room at once is not weighed.
 """
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
@@ -239,11 +240,13 @@ class _Scores:
         return [outcome(side, count, *pair, trade.why, trade.at, stop, self.costs) for side, count, pair in each]
 
     def _shares(self, trade: Walked, sized: Sized) -> tuple[list[int], str]:
-        """Whole shares of each leg, and what to say of where they come from."""
+        """Whole shares of each leg, and what to say of where they come from; none where a leg had no close to size it by."""
         given = [int(leg["quantity"] or 0) for leg in sized.legs]
         if all(given):
             return given, ""
         context = self._empty_account(trade, [leg["symbol"] for leg in sized.legs])
+        if not all(map(math.isfinite, context.prices.values())):
+            return [0] * len(sized.legs), ""
         weight = sized.signal_metadata.get("sizing", {}).get("weight")
         size = size_entry(_draft(trade.signal, sized.legs, weight), context, strategy_id=0, share=float(sized.weight or 1), scale=1.0)
         if size.binding != "NO_DATA":

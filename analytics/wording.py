@@ -428,9 +428,9 @@ EXITS = {
     "ASSIGNMENT": _("Assignment"),
     "SPLIT": _("Split"),
     "TIME": _("Time limit"),
-    "STOP_1PCT": _("Stop, sized at 1 % of equity"),
-    "TARGET_1PCT": _("Target, sized at 1 % of equity"),
-    "TIME_1PCT": _("Time limit, sized at 1 % of equity"),
+    "STOP_1PCT": _("Stop, sized at one per cent of equity"),
+    "TARGET_1PCT": _("Target, sized at one per cent of equity"),
+    "TIME_1PCT": _("Time limit, sized at one per cent of equity"),
 }
 
 
