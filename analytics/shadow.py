@@ -17,14 +17,17 @@ import numpy as np
 from analytics.models import Trial
 from analytics.tuning.neighbours import neighbours
 from quant_site.core.rows import rows_read
-from quant_site.market.panel import Panel
+from quant_site.market.panel import ARRAYS, Panel
 from strategies.backtest.engine import backtest, traded_columns
 from strategies.backtest.kernel import can_run
+from strategies.backtest.result import BacktestResult
 from strategies.backtest.settings import BacktestSettings
 from strategies.base import Strategy, StrategyParams
 from strategies.models import SweepResult
 
 SETTINGS = BacktestSettings()
+# Sessions before the first one, by which every indicator of the library has converged.
+WARM_UP = 1260
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class ShadowMarket:
 
     def returns(self, strategy: str, sets: Sequence[StrategyParams], first: int, last: int, since: int | None = None) -> np.ndarray:
         start = first if since is None else since
-        rows = [self._played(strategy, params, start, last)[first - start :] for params in sets]
+        rows = [row[first - start :] for row in self._played(strategy, sets, start, last)]
         if since is None:
             self.evaluated += [Evaluated(strategy, params, first, last, row) for params, row in zip(sets, rows, strict=True)]
         return np.array(rows).reshape(len(sets), last - first + 1)
@@ -78,13 +81,24 @@ class ShadowMarket:
         swept = {each[0] for each in rows_read(SweepResult, ("params_hash",), sweeps, strategy)}
         return len(trials | swept | {params_hash(each.params) for each in self.evaluated if each.strategy == strategy})
 
-    def _played(self, strategy: str, params: StrategyParams, first: int, last: int) -> np.ndarray:
-        days = self.panel.sessions
-        result = backtest(
-            self.registry[strategy], params, panel=self.panel, start=days[first].item(), end=days[last].item(), settings=SETTINGS
-        )
-        # An account that has lost everything earns nothing more.
-        return np.where(np.isfinite(result.returns) & (result.equity > 0), result.returns, 0.0)
+    def _played(self, strategy: str, sets: Sequence[StrategyParams], first: int, last: int) -> list[np.ndarray]:
+        """The daily returns of each set over the columns `first` to `last`, on an account of its own."""
+        panel = self._window(strategy, first, last)
+        days = {"start": self.day(first), "end": self.day(last)}
+        return [_earned(backtest(self.registry[strategy], params, panel=panel, settings=SETTINGS, **days)) for params in sets]
+
+    def _window(self, strategy: str, first: int, last: int) -> Panel:
+        """The bars that a strategy of rules needs for these columns: indicators of decades are of no use to a search of years."""
+        if not self.searchable(strategy):
+            return self.panel
+        columns = slice(max(0, first - WARM_UP), last + 1)
+        cut = {name: np.ascontiguousarray(getattr(self.panel, name)[:, columns]) for name in ARRAYS}
+        return Panel(self.panel.symbols, self.panel.sessions[columns].copy(), **cut, sources=self.panel.sources)
+
+
+def _earned(result: BacktestResult) -> np.ndarray:
+    """Daily returns; an account that has lost everything earns nothing more."""
+    return np.where(np.isfinite(result.returns) & (result.equity > 0), result.returns, 0.0)
 
 
 def chosen(params: StrategyParams) -> dict:
