@@ -9,6 +9,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from analytics import adaptation_reads, steering, wording
+from analytics.kelly_reads import kelly_bearing
 from analytics.models import Adaptation, Challenger, Pin
 from analytics.page_acts import Failed, acts_on, back, form_view, require_acting, who
 from analytics.pages import account_page, page, paged
@@ -46,6 +47,7 @@ def _page(request, account: Account, *, failed: Failed | None = None, status: in
         "in_force": in_force,
         "live": live,
         "over": adaptation_reads.contenders_over(account),
+        "kelly": kelly_bearing(account),
         "trials": adaptation_reads.trials_summary(account),
         "holdouts": adaptation_reads.holdouts_used(account),
         "may_act": acts_on(request.user, account),
