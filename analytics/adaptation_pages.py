@@ -36,7 +36,7 @@ def adaptation(request, account):
 
 def _page(request, account: Account, *, failed: Failed | None = None, status: int = 200):
     lane, strategy = request.GET.get("lane", ""), request.GET.get("strategy", "")
-    if lane not in ("", *Adaptation.Lane.values):
+    if lane not in ("", adaptation_reads.EVERYTHING, *Adaptation.Lane.values):
         raise Http404
     rows = paged(request, adaptation_reads.decisions(account, lane=lane, strategy=strategy))
     _decisions_shown(account, rows.object_list)
@@ -52,7 +52,7 @@ def _page(request, account: Account, *, failed: Failed | None = None, status: in
         "holdouts": adaptation_reads.holdouts_used(account),
         "may_act": acts_on(request.user, account),
         "lane": lane,
-        "lanes": Adaptation.Lane.choices,
+        "lanes": [*Adaptation.Lane.choices, (adaptation_reads.EVERYTHING, _("all, kept ones too"))],
         "strategy": strategy,
         "strategies": adaptation_reads.decided_strategies(account),
         "kinds": Pin.What.values,

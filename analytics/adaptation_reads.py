@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from django.db.models import Count, F, Max, Min, OuterRef, Subquery
+from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery
 
 from analytics.adaptation_figures import GateNumber, Path, evidence_path, gate_numbers, log_share, weight_path
 from analytics.models import Adaptation, Challenger, HoldoutUse, Pin, ShadowDay, Trial
@@ -18,6 +18,7 @@ from strategies.parameters import account_overrides, merged_params
 from strategies.registry import REGISTRY
 
 WEIGHT_LANES = (Adaptation.Lane.WEIGHTS, Adaptation.Lane.DERISK)
+EVERYTHING = "ALL"
 PATH_DAYS = 730
 ENDED, HOLDOUTS = 10, 20
 
@@ -193,9 +194,12 @@ def _challengers(account: Account):
 
 
 def decisions(account: Account, *, lane: str = "", strategy: str = ""):
-    """Decisions of the optimiser, the newest first."""
+    """Decisions of the optimiser, the newest first: those of a `lane`, of `EVERYTHING`, or (empty) without the weights that were
+    kept as they are."""
     rows = Adaptation.objects.filter(account=account).select_related("strategy__active_version", "version", "account")
-    wanted = {"lane": lane, "strategy__key": strategy}
+    if not lane:
+        rows = rows.filter(Q(version__isnull=False) | Q(lane=Adaptation.Lane.PARAMETERS))
+    wanted = {"lane": "" if lane == EVERYTHING else lane, "strategy__key": strategy}
     return rows.filter(**{name: value for name, value in wanted.items() if value}).order_by("-session", "strategy", "lane")
 
 
