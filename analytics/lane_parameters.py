@@ -61,11 +61,15 @@ def is_quarter_end(session: date) -> bool:
 
 
 class ParameterLane:
-    """The parameters of one account's strategies over the stored bars of `panel`."""
+    """The parameters of one account's strategies over the stored bars of `panel`.
 
-    def __init__(self, account: Account, panel: Panel, registry: Mapping[str, Strategy]):
+    What is played is played outside of any transaction, and takes from seconds to minutes; what follows from it for a strategy
+    is written in one. Not `every` strategy is searched where that would take too long, but those with compiled rules.
+    """
+
+    def __init__(self, account: Account, panel: Panel, registry: Mapping[str, Strategy], *, every: bool = False):
         self.account, self.registry = account, registry
-        self.market = ShadowMarket(panel, registry)
+        self.market = ShadowMarket(panel, registry, every=every)
 
     def move(self, session: date, *, propose: bool) -> dict:
         """Look at every strategy once after `session`, the last of a week; answers what was decided, by strategy."""
@@ -121,7 +125,6 @@ class ParameterLane:
         challenger.save(update_fields=["status", "reason", "ended"])
         audit_record(action="CHALLENGER_DROPPED", account=self.account, resource=challenger, details={"why": reason})
 
-    @transaction.atomic
     def _review(self, played: Played, params: StrategyParams, session: date, propose: bool) -> Event | None:
         seat, column = played.seat, self.market.column(session)
         days, event = review(
@@ -132,11 +135,12 @@ class ParameterLane:
             started=self._started(column),
             seed=zlib.crc32(f"{seat.strategy} {session}".encode()),
         )
-        self._trials(played.row, params, session)
-        if played.challenger is not None:
-            self._go_on(played, days)
-        if event is not None:
-            self._conclude(played, params, event, session)
+        with transaction.atomic():
+            self._trials(played.row, params, session)
+            if played.challenger is not None:
+                self._go_on(played, days)
+            if event is not None:
+                self._conclude(played, params, event, session)
         return event
 
     def _started(self, column: int) -> int:

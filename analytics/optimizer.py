@@ -24,20 +24,27 @@ from strategies.registry import REGISTRY
 
 
 class AdaptiveOptimizer:
-    """Optimises one account. Without a `panel` nothing can be played in shadow, and parameters stay as they are."""
+    """Optimises one account. Without a `panel` nothing can be played in shadow, and parameters stay as they are.
 
-    def __init__(self, account: Account, panel: Panel | None = None, registry: Mapping[str, Strategy] = REGISTRY):
+    With `every` the parameters of all strategies are searched, which takes minutes at the end of a quarter; without, those of the
+    strategies with compiled rules.
+    """
+
+    def __init__(self, account: Account, panel: Panel | None = None, registry: Mapping[str, Strategy] = REGISTRY, *, every: bool = False):
         self.account = account
-        self.parameters = ParameterLane(account, panel, registry) if panel is not None else None
+        self.parameters = ParameterLane(account, panel, registry, every=every) if panel is not None else None
         self.weights = WeightLanes(account)
 
     def run_daily_optimization(self, session: date) -> dict:
-        """Let the lanes decide at the end of a week; answers what was decided, or {"skipped": why}. Idempotent."""
+        """Let the lanes decide at the end of a week; answers what was decided, or {"skipped": why}. Idempotent.
+
+        Not to be called within a transaction: playing parameters would keep it open.
+        """
         if not is_week_end(session):
             return {"skipped": "Weights and parameters move at the end of a week."}
         with transaction.atomic():
             moved = self.weights.move(session)
-            changed = self.parameters.move(session, propose=is_quarter_end(session)) if self.parameters else {}
+        changed = self.parameters.move(session, propose=is_quarter_end(session)) if self.parameters else {}
         if not changed:
             return moved
         return {name: value for name, value in moved.items() if name != "skipped"} | {"parameters": changed}

@@ -44,12 +44,15 @@ class Evaluated:
 class ShadowMarket:
     """The stored bars as `analytics.tuning.lane.Evaluator`. Columns of `panel` are its sessions."""
 
-    def __init__(self, panel: Panel, registry: Mapping[str, Strategy]):
-        self.panel, self.registry = panel, registry
+    def __init__(self, panel: Panel, registry: Mapping[str, Strategy], *, every: bool = False):
+        self.panel, self.registry, self.every = panel, registry, every
         self.evaluated: list[Evaluated] = []
 
     def searchable(self, strategy: str) -> bool:
-        """Whether searching is cheap enough to be done in the loop: strategies whose rules are compiled."""
+        """Whether it is searched: a set takes milliseconds where rules are compiled, and up to some seconds elsewhere."""
+        return self.every or self._compiled(strategy)
+
+    def _compiled(self, strategy: str) -> bool:
         return can_run(self.registry[strategy], SETTINGS)
 
     def column(self, day: date) -> int:
@@ -89,7 +92,7 @@ class ShadowMarket:
 
     def _window(self, strategy: str, first: int, last: int) -> Panel:
         """The bars that a strategy of rules needs for these columns: indicators of decades are of no use to a search of years."""
-        if not self.searchable(strategy):
+        if not self._compiled(strategy):
             return self.panel
         columns = slice(max(0, first - WARM_UP), last + 1)
         cut = {name: np.ascontiguousarray(getattr(self.panel, name)[:, columns]) for name in ARRAYS}

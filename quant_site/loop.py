@@ -51,7 +51,8 @@ logger = logging.getLogger(__name__)
 
 
 class Stage(NamedTuple):
-    """`atomic`: its rows and its record commit together. A stage that talks to a broker cannot be: it commits before it sends."""
+    """`atomic`: its rows and its record commit together. A stage that talks to a broker cannot be: it commits before it sends; nor can
+    one that computes for long, which would keep everybody else from writing."""
 
     name: str
     work: Callable[[], dict]
@@ -97,7 +98,7 @@ class QuantTradingLoop:
             Stage("hedge", self._hedge, atomic=False),
             Stage("evaluation", self._evaluation),
             Stage("improvements", self._improvements),
-            Stage("adaptation", self._adaptation),
+            Stage("adaptation", self._adaptation, atomic=False),
         )
 
     def run(self, session: date) -> LoopRun:
@@ -188,7 +189,9 @@ class QuantTradingLoop:
     def _adaptation(self) -> dict:
         if not self.adapt:
             return {"skipped": "This run keeps its weights."}
-        return AdaptiveOptimizer(self.account, self.market, self.strategies.registry).run_daily_optimization(self.session)
+        # A replay goes through decades: it searches what is fast.
+        every = self.kind == LoopRun.Kind.LIVE
+        return AdaptiveOptimizer(self.account, self.market, self.strategies.registry, every=every).run_daily_optimization(self.session)
 
     # --- how a stage is run and recorded
 

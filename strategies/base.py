@@ -17,12 +17,13 @@ from quant_site.core.types import Direction
 from quant_site.market.panel import Panel
 
 
-def knob(default, *, step: float | None = None, unit: str = "", description: str, **bounds):
+def knob(default, *, step: float | None = None, unit: str = "", description: str, searched: bool = True, **bounds):
     """A parameter: its default and bounds, the step a search or a form moves it by, its unit and its help text.
 
+    Not `searched` is what no record may decide: when data were published, what data must be there, how much may be lost.
     `bounds` are pydantic's (`ge`, `le` …). Texts are English and translated where they are shown.
     """
-    return Field(default, description=description, json_schema_extra={"step": step, "unit": unit}, **bounds)
+    return Field(default, description=description, json_schema_extra={"step": step, "unit": unit, "searched": searched}, **bounds)
 
 
 class StrategyParams(BaseModel):
@@ -32,7 +33,7 @@ class StrategyParams(BaseModel):
 
     # Twelve strategies share the account equally until their records say otherwise.
     weight: float = knob(
-        0.0833, ge=0, le=1, step=0.01, unit="share", description="Share of the account's risk budget this strategy may use."
+        0.0833, searched=False, ge=0, le=1, step=0.01, unit="share", description="Share of the account's risk budget this strategy may use."
     )
 
 

@@ -18,7 +18,8 @@ TYPES = {bool: "boolean", int: "integer", float: "number"}
 @dataclass(frozen=True)
 class ParameterRow:
     """`kind` is JSON schema's word; `choices` are those of a parameter that takes one of a few values. `step` is what a
-    form or a search moves it by, None where none is natural; `unit` and `description` are English."""
+    form or a search moves it by, None where none is natural; `unit` and `description` are English. Not `searched` is what no record
+    may decide."""
 
     name: str
     kind: str
@@ -29,6 +30,7 @@ class ParameterRow:
     step: float | None
     unit: str
     description: str
+    searched: bool = True
 
     @property
     def bounds(self) -> str:
@@ -56,6 +58,7 @@ def _row(name: str, info: FieldInfo) -> ParameterRow:
         step=extra.get("step"),
         unit=extra.get("unit") or "",
         description=info.description or "",
+        searched=extra.get("searched", True),
     )
 
 

@@ -4,8 +4,6 @@ from strategies.base import Strategy, StrategyParams
 from strategies.schema import ParameterRow, parameter_rows
 
 LARGEST_STEP = 0.20
-# Never searched: how much money a strategy gets is decided by its record, in another lane.
-LEFT_ALONE = frozenset({"weight"})
 SLACK = 1e-9
 PLACES = 10
 
@@ -14,11 +12,11 @@ def neighbours(strategy: Strategy, params: StrategyParams) -> list[tuple[str, St
     """(parameter, set) one step below and above `params`, in the order of the strategy's model.
 
     The step is the parameter's own where that is at most 20 % of its value, else the largest number that is: for whole
-    numbers below five there is none. Sets that the strategy refuses are left out.
+    numbers below five there is none. What no record may decide is left alone (`knob`), sets that the strategy refuses are left out.
     """
     found = []
     for row in parameter_rows(strategy):
-        if row.step is None or row.kind not in ("integer", "number") or row.choices or row.name in LEFT_ALONE:
+        if row.step is None or not row.searched or row.kind not in ("integer", "number") or row.choices:
             continue
         for value in _steps(row, getattr(params, row.name)):
             try:

@@ -46,6 +46,7 @@ class LowVolatilityParams(PortfolioParams):
     )
     min_turnover: float = knob(
         1e6,
+        searched=False,
         ge=0,
         le=1e9,
         step=1e6,
@@ -54,6 +55,7 @@ class LowVolatilityParams(PortfolioParams):
     )
     pinned: float = knob(
         0.3,
+        searched=False,
         ge=0,
         le=0.8,
         step=0.05,

@@ -80,6 +80,7 @@ class IronCondorParams(StrategyParams):
     )
     pin: float = knob(
         0.005,
+        searched=False,
         ge=0,
         le=0.05,
         step=0.001,
@@ -87,12 +88,20 @@ class IronCondorParams(StrategyParams):
         description=gettext_noop("Before expiry: how near the spot may be to a short strike."),
     )
     max_risk: float = knob(
-        0.02, ge=0.001, le=0.05, step=0.001, unit="share", description=gettext_noop("Share of equity that one condor may lose.")
+        0.02,
+        searched=False,
+        ge=0.001,
+        le=0.05,
+        step=0.001,
+        unit="share",
+        description=gettext_noop("Share of equity that one condor may lose."),
     )
     least_edge: float = knob(
         -1.0, ge=-1, le=0.5, step=0.01, unit="share", description=gettext_noop("Least expected profit over maximum loss; −1: any.")
     )
-    entry_window: int = knob(3, ge=1, le=10, step=1, unit="sessions", description=gettext_noop("Sessions in which an entry may be tried."))
+    entry_window: int = knob(
+        3, searched=False, ge=1, le=10, step=1, unit="sessions", description=gettext_noop("Sessions in which an entry may be tried.")
+    )
 
     @model_validator(mode="after")
     def _ordered(self):

@@ -206,10 +206,16 @@ class CtaParams(PortfolioParams):
         60, ge=10, le=250, step=10, unit="sessions", description=gettext_noop("Centre of mass of the weights in volatilities.")
     )
     target_volatility: float = knob(
-        0.10, ge=0.02, le=0.40, step=0.01, unit="a year", description=gettext_noop("Volatility the portfolio is scaled to.")
+        0.10, searched=False, ge=0.02, le=0.40, step=0.01, unit="a year", description=gettext_noop("Volatility the portfolio is scaled to.")
     )
     max_gross: float = knob(
-        1.0, ge=0.1, le=1, step=0.1, unit="share", description=gettext_noop("Gross weight at most, as a share of the capital.")
+        1.0,
+        searched=False,
+        ge=0.1,
+        le=1,
+        step=0.1,
+        unit="share",
+        description=gettext_noop("Gross weight at most, as a share of the capital."),
     )
     min_markets: int = knob(
         3, ge=1, le=15, step=1, unit="markets", description=gettext_noop("Markets with a trend that must be known before any is held.")

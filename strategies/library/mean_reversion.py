@@ -178,6 +178,7 @@ class PairsParams(StrategyParams):
     )
     entry_window: int = knob(
         5,
+        searched=False,
         ge=1,
         le=60,
         step=1,

@@ -55,16 +55,28 @@ class FamaFrenchParams(PortfolioParams):
         0.2, ge=0.05, le=0.5, step=0.05, unit="share", description=gettext_noop("The best share of the ranked stocks that is held.")
     )
     min_names: int = knob(
-        20, ge=5, le=500, step=5, unit="stocks", description=gettext_noop("Stocks that must be ranked before any is held.")
+        20, searched=False, ge=5, le=500, step=5, unit="stocks", description=gettext_noop("Stocks that must be ranked before any is held.")
     )
     book_lag: int = knob(
-        6, ge=3, le=17, step=1, unit="months", description=gettext_noop("Months from the end of a fiscal year until its book value counts.")
+        6,
+        searched=False,
+        ge=3,
+        le=17,
+        step=1,
+        unit="months",
+        description=gettext_noop("Months from the end of a fiscal year until its book value counts."),
     )
     window: int = knob(
         252, ge=60, le=1260, step=21, unit="sessions", description=gettext_noop("Sessions of the regression on the factors.")
     )
     factor_lag: int = knob(
-        63, ge=0, le=252, step=21, unit="sessions", description=gettext_noop("Sessions after which a factor's return is published.")
+        63,
+        searched=False,
+        ge=0,
+        le=252,
+        step=21,
+        unit="sessions",
+        description=gettext_noop("Sessions after which a factor's return is published."),
     )
 
 
@@ -191,7 +203,7 @@ class MomentumQualityParams(PortfolioParams):
         40.0, ge=0, le=80, step=5, unit="percentile", description=gettext_noop("Percentile below which a stock is sold.")
     )
     min_names: int = knob(
-        20, ge=5, le=500, step=5, unit="stocks", description=gettext_noop("Stocks that must be ranked before any is held.")
+        20, searched=False, ge=5, le=500, step=5, unit="stocks", description=gettext_noop("Stocks that must be ranked before any is held.")
     )
 
 

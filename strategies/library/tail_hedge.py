@@ -73,7 +73,13 @@ class TailHedgeParams(StrategyParams):
         description=gettext_noop("PPUT buys an index put out of the money, LADDER put spreads over several months, VXTH calls on the VIX."),
     )
     budget: float = knob(
-        0.01, ge=0.001, le=0.12, step=0.001, unit="share a year", description=gettext_noop("Premium a year, as a share of equity.")
+        0.01,
+        searched=False,
+        ge=0.001,
+        le=0.12,
+        step=0.001,
+        unit="share a year",
+        description=gettext_noop("Premium a year, as a share of equity."),
     )
     out_of_money: float = knob(
         0.05, ge=0.01, le=0.3, step=0.01, unit="share", description=gettext_noop("PPUT: how far below the index the put is.")
@@ -95,7 +101,13 @@ class TailHedgeParams(StrategyParams):
         5.0, ge=0, le=50, step=0.5, unit="times", description=gettext_noop("Sell a hedge worth this many times its cost; 0: never.")
     )
     entry_window: int = knob(
-        3, ge=1, le=10, step=1, unit="sessions", description=gettext_noop("Sessions from the roll in which it may still be bought.")
+        3,
+        searched=False,
+        ge=1,
+        le=10,
+        step=1,
+        unit="sessions",
+        description=gettext_noop("Sessions from the roll in which it may still be bought."),
     )
 
     @model_validator(mode="after")

@@ -51,7 +51,7 @@ class TurtleParams(StrategyParams):
     add_n: float = knob(
         0.5, ge=0.25, le=3, step=0.25, unit="N", description=gettext_noop("Move in favour after which a unit is added, in N.")
     )
-    max_units: int = knob(4, ge=1, le=8, step=1, unit="units", description=gettext_noop("Units of one trade."))
+    max_units: int = knob(4, searched=False, ge=1, le=8, step=1, unit="units", description=gettext_noop("Units of one trade."))
     skip_after_winner: bool = knob(True, description=gettext_noop("System 1 skips a breakout when the one before it would have won."))
     short: bool = knob(True, description=gettext_noop("Also sell downward breakouts short."))
 
@@ -208,6 +208,7 @@ class GoldenCrossParams(StrategyParams):
     slow: int = knob(200, ge=20, le=400, step=10, unit="sessions", description=gettext_noop("Sessions of the slow average."))
     entry_window: int = knob(
         3,
+        searched=False,
         ge=1,
         le=20,
         step=1,

@@ -72,7 +72,13 @@ class VolatilityArbitrageParams(StrategyParams):
         252, ge=60, le=756, step=21, unit="sessions", description=gettext_noop("Sessions of its own past an underlying is ranked in.")
     )
     fewest: int = knob(
-        10, ge=5, le=100, step=1, unit="stocks", description=gettext_noop("Stocks from which on they are ranked among each other.")
+        10,
+        searched=False,
+        ge=5,
+        le=100,
+        step=1,
+        unit="stocks",
+        description=gettext_noop("Stocks from which on they are ranked among each other."),
     )
     exit_rank: float = knob(
         0.5, ge=0.2, le=0.8, step=0.05, unit="rank", description=gettext_noop("Rank at which the gap counts as closed.")
@@ -85,15 +91,29 @@ class VolatilityArbitrageParams(StrategyParams):
     )
     short: bool = knob(True, description=gettext_noop("Also sell straddles whose implied volatility is high."))
     max_risk: float = knob(
-        0.01, ge=0.001, le=0.05, step=0.001, unit="share", description=gettext_noop("Share of equity that one straddle may lose.")
+        0.01,
+        searched=False,
+        ge=0.001,
+        le=0.05,
+        step=0.001,
+        unit="share",
+        description=gettext_noop("Share of equity that one straddle may lose."),
     )
     stress_spot: float = knob(
-        0.2, ge=0.05, le=0.5, step=0.05, unit="share", description=gettext_noop("Move of the spot that a short straddle must bear.")
+        0.2,
+        searched=False,
+        ge=0.05,
+        le=0.5,
+        step=0.05,
+        unit="share",
+        description=gettext_noop("Move of the spot that a short straddle must bear."),
     )
     stress_volatility: float = knob(
-        1.0, ge=0, le=3, step=0.25, unit="share", description=gettext_noop("Rise of volatilities that it must bear.")
+        1.0, searched=False, ge=0, le=3, step=0.25, unit="share", description=gettext_noop("Rise of volatilities that it must bear.")
     )
-    entry_window: int = knob(3, ge=1, le=10, step=1, unit="sessions", description=gettext_noop("Sessions in which an entry may be tried."))
+    entry_window: int = knob(
+        3, searched=False, ge=1, le=10, step=1, unit="sessions", description=gettext_noop("Sessions in which an entry may be tried.")
+    )
 
 
 @dataclass(frozen=True)
