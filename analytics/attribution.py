@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from analytics.attribution_buckets import UNKNOWN, ZERO, Dimension, Owner, changes, grouped, stages, tied
-from analytics.attribution_stages import Span, entries_of, executed, missed_total, moved_without_order
+from analytics.attribution_stages import Span, entries_of, executed, made_smaller, missed_total, moved_without_order
 from analytics.evaluation import UNASSIGNED, Held, positions_since, snapshots_between
 from analytics.models import Attribution
 from analytics.services import rows_sync
@@ -45,7 +45,7 @@ def attribution_record(account: Account, session: date, panel: Panel) -> Attribu
     positions = positions_since(account, since)
     buckets = _by_owner_change(account, session, _results(positions, keys), carried, total, keys)
     buckets[Dimension.SECTOR] = by_sector(buckets[Dimension.SYMBOL], panel)
-    buckets[Dimension.STAGE] = _stages(Span(account, since, session), panel, total)
+    buckets[Dimension.STAGE] = _stages(Span(account, since, session), panel, total, positions)
     open_ = _results((held for held in positions if held.exit_session is None), keys)
     row = Attribution(account=account, session=session, total=total, buckets=tied(buckets, total), state=_dump(open_))
     rows_sync(Attribution, [row], ("session",), account=account, session=session)
@@ -125,8 +125,9 @@ def _dump(made: dict[Owner, Decimal]) -> dict:
 # --- by stage
 
 
-def _stages(span: Span, panel: Panel, total: Decimal) -> dict[str, Decimal]:
+def _stages(span: Span, panel: Panel, total: Decimal, positions: list[Held]) -> dict[str, Decimal]:
     entries = entries_of(span)
     fees = sum((entry.amount for entry in entries if entry.kind == CashEntry.Kind.COMMISSION), ZERO)
     data = moved_without_order(span, entries, panel)
-    return stages(total, executed(span, entries, panel), fees=fees, data=data, missed=missed_total(span))
+    smaller = made_smaller([held for held in positions if held.exit_session is not None])
+    return stages(total, executed(span, entries, panel), fees=fees, data=data, missed=missed_total(span), smaller=smaller)

@@ -8,13 +8,14 @@ at d, that could trade at r before costs and traded at p:
     TIMING     Σ s·(d − r)·q   what came between the decision and the market; below zero is a cost
     PRICE      Σ s·(r − p)·q   what was paid beyond the market's price; below zero is a cost
     DATA       dividends, borrowing, and cash in lieu beyond what the fraction of a share was worth
+    SIZE       −Σ what trades that ended would have made more in the size that their strategy asked for, before the account's room
     REJECTION  −Σ what signals would have made that were rejected or never filled, in the session in which it is known
-    SIGNAL     the rest: what the signals would have made, all of them, filled at their decision prices and without costs
+    SIGNAL     the rest: what the signals would have made, all of them as they were asked for, at their decision prices and without costs
 
 r is the open of the session; of a stop or limit its own level, or the open where the market had gone through it; of an option
 the mid at the open. Where r is not known the difference is PRICE, without a decision price it is the fill's own. The settlement
 of an option is the end of its price and so part of SIGNAL. TIMING + PRICE is the implementation shortfall of what was filled
-(Perold 1988) with its sign turned. A stage SIZE is not told apart: a signal keeps the size it got, not the one it asked for.
+(Perold 1988) with its sign turned. SIZE is known, like REJECTION, in the session in which a trade is over.
 """
 
 from collections import defaultdict
@@ -42,6 +43,7 @@ class Dimension(StrEnum):
 
 class Stage(StrEnum):
     SIGNAL = "SIGNAL"
+    SIZE = "SIZE"
     REJECTION = "REJECTION"
     TIMING = "TIMING"
     PRICE = "PRICE"
@@ -91,11 +93,12 @@ def grouped(amounts: Mapping[Key, Decimal], key: Callable[[Key], str]) -> dict[s
     return {name: sums[name] for name in sorted(sums) if sums[name]}
 
 
-def stages(total: Decimal, fills: list[Executed], *, fees: Decimal, data: Decimal, missed: Decimal) -> dict[str, Decimal]:
-    """Every stage, also those of nothing. `fees` and `data` as they moved cash, `missed` what missed signals would have made."""
+def stages(total: Decimal, fills: list[Executed], *, fees: Decimal, data: Decimal, missed: Decimal, smaller: Decimal) -> dict[str, Decimal]:
+    """Every stage, also those of nothing. `fees` and `data` as they moved cash, `missed` what missed signals would have made,
+    `smaller` what trades would have made more in the size that was asked for."""
     timing = sum((fill.timing for fill in fills), ZERO)
     price = sum((fill.shortfall for fill in fills), ZERO) - timing
-    known = {Stage.REJECTION: -missed, Stage.TIMING: timing, Stage.PRICE: price, Stage.FEE: fees, Stage.DATA: data}
+    known = {Stage.SIZE: -smaller, Stage.REJECTION: -missed, Stage.TIMING: timing, Stage.PRICE: price, Stage.FEE: fees, Stage.DATA: data}
     return {str(stage): amount for stage, amount in {Stage.SIGNAL: total - sum(known.values(), ZERO), **known}.items()}
 
 

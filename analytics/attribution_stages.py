@@ -8,7 +8,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from analytics.attribution_buckets import ZERO, Executed, reference_price
-from analytics.evaluation import BEGINNING
+from analytics.evaluation import BEGINNING, Held
 from analytics.models import MissedOutcome
 from quant_site.core.models import Account
 from quant_site.core.rows import places, rows_read
@@ -16,6 +16,7 @@ from quant_site.core.types import Side, money, price
 from quant_site.market.options.contracts import multiplier_of, parse_contract
 from quant_site.market.options.quotes import option_market
 from quant_site.market.panel import Panel
+from signals_app.models import TradingSignal
 from strategies.panel_facts import panel_facts
 from trading.books.accounting import split_ratio
 from trading.models import CashEntry, Fill, Order, Position
@@ -78,6 +79,16 @@ def entries_of(span: Span) -> list[Entry]:
 def missed_total(span: Span) -> Decimal:
     """What signals would have made that were not filled, known in the span."""
     return sum((result for (result,) in rows_read(MissedOutcome, ("result",), WITHIN, *span.where)), ZERO)
+
+
+def made_smaller(ended: list[Held]) -> Decimal:
+    """What positions that ended would have made more in the size that the signal which opened them asked for."""
+    signals = sorted({held.signal_id for held in ended if held.signal_id is not None})
+    asked = {}
+    for some in _some(signals):
+        for pk, metadata in rows_read(TradingSignal, ("id", "signal_metadata"), f"id IN {places(some)}", *some):
+            asked[pk] = Decimal(str(metadata.get("asked", 1)))
+    return sum((money(held.result * (asked[held.signal_id] - 1)) for held in ended if held.signal_id in asked), ZERO)
 
 
 # --- fills

@@ -26,7 +26,7 @@ from quant_site.market.panel import Panel
 from strategies.base import Strategy, StrategyParams
 from strategies.models import ParameterVersion
 from strategies.models import Strategy as StrategyRow
-from strategies.parameters import account_overrides, merged_params
+from strategies.parameters import account_overrides, effective_params, merged_params
 from strategies.selectors import strategies_due
 from strategies.services import active_version, version_create
 
@@ -136,12 +136,24 @@ class ParameterLane:
             seed=zlib.crc32(f"{seat.strategy} {session}".encode()),
         )
         with transaction.atomic():
+            if self._overtaken(played, params):
+                return None
             self._trials(played.row, params, session)
             if played.challenger is not None:
                 self._go_on(played, days)
             if event is not None:
                 self._conclude(played, params, event, session)
         return event
+
+    def _overtaken(self, played: Played, params: StrategyParams) -> bool:
+        """Whether a person decided something while this was played: it is looked at again next week."""
+        row = StrategyRow.objects.select_for_update().get(pk=played.row.pk)
+        if chosen(effective_params(row, self.account)) != chosen(params):
+            return True
+        if Pin.objects.filter(account=self.account, strategy=row, what=Pin.What.PARAMETERS).exists():
+            return True
+        challenger = played.challenger
+        return challenger is not None and not Challenger.objects.filter(pk=challenger.pk, status=challenger.status).exists()
 
     def _started(self, column: int) -> int:
         since = self.market.day(max(0, column - SHARED))

@@ -67,6 +67,7 @@ STAGES = {
     "PRICE": _("Fills against the open"),
     "FEE": _("Commissions"),
     "DATA": _("Dividends, borrowing and splits"),
+    "SIZE": _("Smaller than the strategy asked for"),
     "REJECTION": _("Rejected or unfilled signals"),
 }
 UNKNOWN = {UNASSIGNED: _("By hand, no strategy"), "UNKNOWN": pgettext_lazy("sector", "unknown"), "": pgettext_lazy("sector", "unknown")}

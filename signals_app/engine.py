@@ -128,6 +128,7 @@ def _apply_size(signal: TradingSignal, draft: Draft, size: Size) -> None:
     signal.position_size = quantity(abs(size.quantities[0]))
     signal.signal_metadata["binding"] = size.binding
     signal.signal_metadata["loss_at_stop"] = round(size.loss_at_stop, 2)
+    signal.signal_metadata["asked"] = round(size.asked, 6)
 
 
 def _judge(signal: TradingSignal, context: RiskContext) -> RiskContext:

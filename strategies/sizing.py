@@ -8,6 +8,7 @@ that a trade is as large there as it is live.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from numba.extending import register_jitable
@@ -25,18 +26,21 @@ BUFFER = 0.98
 SMALLEST_TRADE = 0.005
 # The caps of a trade that is sized by its loss, in this order: of equal ones the first binds.
 CAPS = ("RISK_BUDGET", "SINGLE_NAME", "STRATEGY_SHARE", "GROSS_EXPOSURE", "ADV", "CASH", "VOLATILITY_TARGET")
+# Those that are the strategy's own; the others are the room that the account has.
+OWN_MEASURES = frozenset({"RISK_BUDGET", "VOLATILITY_TARGET", "TARGET_WEIGHT"})
 
 
 @dataclass(frozen=True)
 class Size:
     """Signed whole shares or contracts per leg, gross notional (of a structure: what it can lose), the loss to budget for,
-    and the cap that bound."""
+    and the cap that bound. `asked` is how many times that the strategy's own measure asked for, before the account's room."""
 
     quantities: tuple[int, ...]
     notional: float
     loss_at_stop: float
     budget: float
     binding: str
+    asked: float = 1.0
 
     @property
     def empty(self) -> bool:
@@ -130,7 +134,7 @@ def size_entry(draft: Draft, context: RiskContext, *, strategy_id: int, share: f
     filled = sum(abs(q) * context.prices[leg.symbol] for q, leg in zip(quantities, draft.legs, strict=True))
     loss = filled * loss_fraction(draft, context)
     budget = loss if draft.weight is not None else _risk_budget(context, scale)
-    return Size(quantities, filled, loss, budget, binding)
+    return Size(quantities, filled, loss, budget, binding, _asked(caps, binding))
 
 
 def _size_structure(draft: Draft, context: RiskContext, strategy_id: int, share: float, scale: float) -> Size:
@@ -148,7 +152,13 @@ def _size_structure(draft: Draft, context: RiskContext, strategy_id: int, share:
     units = max(0, math.floor(caps[binding] / draft.unit_risk)) if draft.unit_risk > 0 else 0
     quantities = tuple(units * leg.units * leg.direction.sign for leg in draft.legs)
     loss = units * draft.unit_risk
-    return Size(quantities, loss, loss, caps["RISK_BUDGET"], binding)
+    return Size(quantities, loss, loss, caps["RISK_BUDGET"], binding, _asked(caps, binding))
+
+
+def _asked(caps: Mapping[str, float], binding: str) -> float:
+    """What the strategy's own measures would allow over what is allowed; 1 where nothing is."""
+    own = min(cap for name, cap in caps.items() if name in OWN_MEASURES)
+    return own / caps[binding] if caps[binding] > 0 else 1.0
 
 
 def loss_fraction(draft: Draft, context: RiskContext) -> float:

@@ -3,6 +3,7 @@ were rejected; and what its sessions made, from fills and closes alone."""
 
 from collections import defaultdict
 from dataclasses import replace
+from decimal import ROUND_HALF_EVEN
 from decimal import Decimal as D
 
 import numpy as np
@@ -34,6 +35,10 @@ class AttributedHistory(History):
         order = {"decision_price": decision.quantize(D("0.01")), **order}
         commission = str(round(float(self.rng.uniform(0, 3)), 2))
         return super().trade(symbol, side, quantity, price, session=session, commission=commission, **order)
+
+    def signal(self, *names, **terms):
+        """Some ask for more than the account has room for."""
+        return super().signal(*names, **{"asked": float(self.rng.choice([1.0, 1.25, 2.0])), **terms})
 
     def happen(self, t):
         """A dividend (of a short: paid) or a fee for borrowing, now and then."""
@@ -81,6 +86,12 @@ class AttributedHistory(History):
             before = fill.order.decision_price if fill.session == self.days[t] else self.price(fill.symbol, t - 1)
             made += signed * (self.price(fill.symbol, t) - before)
         return made
+
+    def made_smaller(self, t) -> D:
+        """What the trades that ended in session t would have made more in the size that was asked for."""
+        ended = Position.objects.filter(account=self.account, exit_session=self.days[t], signal__isnull=False).select_related("signal")
+        parts = ((each.realized_pnl + each.dividends) * (D(str(each.signal.signal_metadata["asked"])) - 1) for each in ended)
+        return sum((part.quantize(D("0.01"), ROUND_HALF_EVEN) for part in parts), D(0))
 
 
 __all__ = ["SECTORS", "AttributedHistory", "fills_book"]

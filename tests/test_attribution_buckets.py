@@ -16,11 +16,12 @@ prices = st.decimals("0.01", 1000, places=6)
 fills = st.builds(Executed, st.sampled_from([1, -1]), st.integers(1, 10_000).map(D), prices, st.none() | prices, st.none() | prices)
 
 
-@given(total=cents, executed=st.lists(fills, max_size=20), fees=cents, data=cents, missed=cents)
-def test_whatever_was_filled_the_stages_add_up_to_the_total(total, executed, fees, data, missed):
-    found = stages(total, executed, fees=fees, data=data, missed=missed)
+@given(total=cents, executed=st.lists(fills, max_size=20), fees=cents, data=cents, missed=cents, smaller=cents)
+def test_whatever_was_filled_the_stages_add_up_to_the_total(total, executed, fees, data, missed, smaller):
+    found = stages(total, executed, fees=fees, data=data, missed=missed, smaller=smaller)
     assert sum(found.values()) == total
-    assert tied({"STAGE": found}, total)["STAGE"].keys() == {"SIGNAL", "REJECTION", "TIMING", "PRICE", "FEE", "DATA"}
+    assert (found["SIZE"], found["REJECTION"]) == (-smaller, -missed)
+    assert tied({"STAGE": found}, total)["STAGE"].keys() == {"SIGNAL", "SIZE", "REJECTION", "TIMING", "PRICE", "FEE", "DATA"}
     exact = sum(fill.side * (fill.decision - fill.price) * fill.quantity for fill in executed if fill.decision is not None)
     assert abs(found["TIMING"] + found["PRICE"] - exact) <= D("0.005") * len(executed)
 
@@ -41,7 +42,7 @@ def test_a_market_order_is_measured_at_the_open_and_without_one_not_at_all():
     assert reference_price("MKT", 1, None, D(7)) == 7
     assert reference_price("STP", 1, D(9), None) is None
     unknown = Executed(1, D(10), D(101), D(100), None)
-    assert stages(D(0), [unknown], fees=D(0), data=D(0), missed=D(0))["PRICE"] == -10
+    assert stages(D(0), [unknown], fees=D(0), data=D(0), missed=D(0), smaller=D(0))["PRICE"] == -10
 
 
 def test_a_position_that_was_not_there_before_or_is_no_more_counts_in_full():

@@ -55,11 +55,14 @@ def row_of(history, t):
     return Attribution.objects.get(account=history.account, session=history.days[t])
 
 
-def test_the_signal_stage_is_what_trades_made_at_their_decision_prices_and_missed_ones_would_have(judged):
+def test_the_signal_stage_is_what_trades_made_at_their_decision_prices_and_missed_and_smaller_ones_would_have(judged):
     for t in range(len(judged.days)):
         missed = MissedOutcome.objects.filter(account=judged.account, session=judged.days[t]).values_list("result", flat=True)
-        assert amounts(row_of(judged, t), "STAGE")["SIGNAL"] == judged.signal_profit(t) + sum(missed, D(0))
+        stage = amounts(row_of(judged, t), "STAGE")
+        assert stage["SIZE"] == -judged.made_smaller(t)
+        assert stage["SIGNAL"] == judged.signal_profit(t) + sum(missed, D(0)) + judged.made_smaller(t)
     assert MissedOutcome.objects.count() > 3
+    assert sum(judged.made_smaller(t) != 0 for t in range(len(judged.days))) > 3
 
 
 def test_the_other_stages_are_what_the_books_and_the_bars_say(judged):

@@ -228,3 +228,32 @@ def test_looking_again_at_the_same_session_changes_nothing(account):
     before = count()
     assert lane(account, market).move(day, propose=True) == {}
     assert count() == before
+
+
+@pytest.mark.parametrize("decides", ["veto", "pin", "change"])
+def test_what_a_person_decides_while_it_is_played_comes_first(account, decides):
+    strategy = Strategy.objects.get(key=KEY)
+    acts = {
+        "veto": lambda: Challenger.objects.update(status="VETOED"),
+        "pin": lambda: Pin.objects.get_or_create(account=account, strategy=strategy, what="PARAMETERS", reason="mine"),
+        "change": lambda: version_create(strategy=strategy, params={"slow": PUBLISHED.slow + 1}, reason="mine", account=account),
+    }
+
+    class Interrupted(ScriptedMarket):
+        def returns(self, strategy, sets, first, last, since=None):
+            if since is not None and last >= self.at:
+                acts[decides]()
+            return super().returns(strategy, sets, first, last, since)
+
+    market = Interrupted(edge=6.0)
+    market.at = len(DAYS)
+    shadow = run(account, market, weeks(), until="SHADOW")
+    after = [week for week in weeks() if week > shadow]
+    plain = ScriptedMarket(edge=6.0)
+    days = DAYS.index(shadow) + 60
+    run(account, plain, [week for week in after if DAYS.index(week) < days])
+    market.at = 0
+    decided = lane(account, market).move(next(week for week in after if DAYS.index(week) >= days), propose=False)
+    assert decided == {}
+    assert in_force(account).fast == PUBLISHED.fast
+    assert not Adaptation.objects.filter(evidence__event="PROMOTED").exists()
