@@ -110,6 +110,31 @@ def test_an_iron_condor_is_opened_and_closed_as_one_order_each(desk):
     assert Reconciliation.objects.latest("pk").agrees, Reconciliation.objects.latest("pk").differences
 
 
+def test_a_structure_that_a_person_trades_elsewhere_is_taken_over_with_its_legs(desk):
+    desk.starts()
+    legs = [
+        {"symbol": "AAA", "sec_type": "OPT", "expiry": "2019-03-15", "strike": str(int(symbol[-8:]) / 1000), "right": right, "action": side,
+         "ratio": 1}
+        for symbol, (side, _) in CONDOR.items() for right in ["PUT" if symbol[9] == "P" else "CALL"]
+    ]  # fmt: skip
+    theirs = desk.tiger.external_order("AAA", "BUY", 2, limit_price="-1.40", sec_type="MLEG", combo_type="CUSTOM", contract_legs=legs)
+    later(61)
+    desk.round()
+    adopted = Order.objects.get(origin=Origin.EXTERNAL)
+    assert {leg["symbol"]: leg["side"] for leg in adopted.legs} == {symbol: side for symbol, (side, _) in CONDOR.items()}
+    desk.tiger.fill(theirs, prices=[CONDOR[symbol][1] for symbol in sorted(CONDOR)])
+    desk.round()
+    later(61)
+    desk.round()
+    adopted.refresh_from_db()
+    assert (adopted.status, adopted.filled_quantity) == ("FILLED", D(2))
+    held = dict(Position.objects.filter(account=desk.account, exit_session=None).values_list("symbol", "quantity"))
+    assert held == {symbol: D(2) if side == "BUY" else D(-2) for symbol, (side, _) in CONDOR.items()}
+    assert Reconciliation.objects.latest("pk").agrees, Reconciliation.objects.latest("pk").differences
+    desk.account.refresh_from_db()
+    assert desk.account.state == "ACTIVE"
+
+
 def later(seconds: float) -> None:
     MovedClock.current.offset += seconds
 

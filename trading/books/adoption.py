@@ -4,6 +4,7 @@ An adopted position enters the books as if it had been paid in: a deposit of wha
 amount, so that equity counts it from that day on and profit begins at nought.
 """
 
+from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from quant_site.market.options.contracts import multiplier_of
 from trading.books.ledger import account_fund, posting_session
 from trading.brokers.base import BrokerOrder
 from trading.models import CashEntry, Order, OrderEvent, Position
+from trading.order_path.legs import legs_written
 from trading.order_path.rows import order_event
 from trading.order_path.states import OrderStatus
 from trading.vocabulary import OrderType, Origin, Purpose, TimeInForce
@@ -52,6 +54,7 @@ def external_order_adopt(*, account: Account, report: BrokerOrder, session: date
         order_type=report.order_type or str(OrderType.MARKET),
         time_in_force=str(TimeInForce.GTC),
         quantity=report.quantity,
+        legs=legs_written([asdict(leg) for leg in report.legs]),
         limit_price=report.limit_price,
         stop_price=report.stop_price,
         status=str(OrderStatus.ACKED),

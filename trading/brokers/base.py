@@ -99,6 +99,7 @@ class BrokerOrder:
     side: str = ""
     order_type: str = ""
     placed_at: datetime | None = None
+    legs: tuple[OrderLeg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

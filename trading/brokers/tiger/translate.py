@@ -14,7 +14,7 @@ from quant_site.market.options.contracts import parse_contract
 from quant_site.market.tiger.ticks import COMBO_TICKS, OPTION_TICKS, STOCK_TICKS, Tick, on_tick
 from quant_site.market.tiger.values import moment, number, scaled, symbol_of, wire_contract
 from trading.brokers import base
-from trading.brokers.base import BrokerOrder, BrokerRefused
+from trading.brokers.base import BrokerOrder, BrokerRefused, OrderLeg
 from trading.vocabulary import TimeInForce
 
 TicksOf = Callable[[str], tuple[Tick, ...]]
@@ -191,7 +191,14 @@ def broker_order(item: Mapping[str, Any], client_order_id: str, own: OrderTerms 
         side=own.side if own is not None else side_of(item),
         order_type=kind[:8],
         placed_at=moment(item.get("openTime")),
+        legs=() if own is not None else _legs_told(item),
     )
+
+
+def _legs_told(item: Mapping[str, Any]) -> tuple[OrderLeg, ...]:
+    """The legs of somebody else's order; none of a combination that has no legs of their own symbols."""
+    legs = tuple(OrderLeg(symbol_of(leg), side_of(leg), int(number(leg.get("ratio")) or 1)) for leg in legs_of(item))
+    return legs if len({leg.symbol for leg in legs}) == len(legs) > 1 else ()
 
 
 def _price(value: Any) -> Decimal | None:
