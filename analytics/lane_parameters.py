@@ -60,6 +60,11 @@ def is_quarter_end(session: date) -> bool:
     return (following.month - 1) // 3 != (session.month - 1) // 3
 
 
+def seed_of(strategy: str, session: date) -> int:
+    """What resampling begins with: the same wherever the same is looked at."""
+    return zlib.crc32(f"{strategy} {session}".encode()) >> 1
+
+
 class ParameterLane:
     """The parameters of one account's strategies over the stored bars of `panel`.
 
@@ -127,14 +132,8 @@ class ParameterLane:
 
     def _review(self, played: Played, params: StrategyParams, session: date, propose: bool) -> Event | None:
         seat, column = played.seat, self.market.column(session)
-        days, event = review(
-            seat,
-            self.market,
-            column,
-            propose=propose,
-            started=self._started(column),
-            seed=zlib.crc32(f"{seat.strategy} {session}".encode()),
-        )
+        started, seed = self._started(column), seed_of(seat.strategy, session)
+        days, event = review(seat, self.market, column, propose=propose, started=started, seed=seed)
         with transaction.atomic():
             if self._overtaken(played, params):
                 return None
@@ -181,6 +180,7 @@ class ParameterLane:
             role=role,
             data_digest=self.market.panel.digest,
             code_version=code_version(),
+            seed=seed_of(row.key, session),
             first_session=self.market.day(each.first),
             last_session=self.market.day(each.last),
             n=each.returns.size,

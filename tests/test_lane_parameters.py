@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analytics.lane_parameters import ParameterLane, is_quarter_end
+from analytics.lane_parameters import ParameterLane, is_quarter_end, seed_of
 from analytics.models import Adaptation, Challenger, HoldoutUse, Pin, ShadowDay, Trial
 from analytics.performance import is_week_end
 from analytics.shadow import Evaluated, ShadowMarket, chosen, params_hash, unpacked
@@ -117,6 +117,8 @@ def test_every_set_that_was_evaluated_is_in_the_ledger_once_a_quarter(account):
         first, last = DAYS.index(row.first_session), DAYS.index(row.last_session)
         assert last == DAYS.index(session) - 126
         np.testing.assert_allclose(unpacked(bytes(row.returns)), market._row(PUBLISHED)[first : last + 1], atol=1e-8)
+        assert (row.seed, row.data_digest) == (seed_of(KEY, session), market.panel.digest)
+        assert len(row.code_version) == 12
         assert row.sharpe == pytest.approx(unpacked(bytes(row.returns)).mean() / unpacked(bytes(row.returns)).std(ddof=1), rel=1e-5)
     told = [row.evidence["trials"] for row in Adaptation.objects.order_by("session")]
     assert told[-1] == Trial.objects.values("params_hash").distinct().count()
