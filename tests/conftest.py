@@ -4,10 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from quant_site.core.ratelimit import limiter
 from quant_site.market.services import bundled_import
 from strategies.services import strategies_seed
+
+if settings.get_current_profile_name() == "default":
+    # How long an example takes is the machine's affair; a busy one is no failure.
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
