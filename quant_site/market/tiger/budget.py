@@ -64,9 +64,10 @@ def take(method: str, *, urgent: bool = False) -> float:
             return 0.0
         if not free:
             oldest = usable.aggregate(rows=Count("pk"), first=Min("used_at"))
-            if oldest["rows"] >= gate.limit - gate.reserve:
+            if oldest["rows"] < gate.limit - gate.reserve:
+                _make(gate)
+            elif oldest["first"] is not None:  # else another process has just made them, and they are free
                 return max(0.05, (oldest["first"] + WINDOW - now).total_seconds())
-            _make(gate)
     return 1.0
 
 
