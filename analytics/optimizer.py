@@ -14,8 +14,8 @@ from datetime import date
 
 from django.db import transaction
 
-from analytics.lane_parameters import ParameterLane, is_quarter_end
-from analytics.lane_weights import WeightLanes
+from analytics.adapting.lane_parameters import ParameterLane, is_quarter_end
+from analytics.adapting.lane_weights import WeightLanes
 from analytics.performance import is_week_end
 from quant_site.core.models import Account
 from quant_site.market.panel import Panel

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from analytics.evaluation import WHOLE_ACCOUNT, Evaluation, Trade
-from analytics.evidence import observations, window_read
+from analytics.judging.evaluation import WHOLE_ACCOUNT, Evaluation, Trade
+from analytics.judging.evidence import observations, window_read
+from analytics.judging.strategy_report import EXTREMES, StrategyReport
 from analytics.models import DailyPerformance, ExtremeSignal, Finding
 from analytics.services import (
     extremes_record,
@@ -16,7 +17,6 @@ from analytics.services import (
     performance_record,
     strategy_statistics_update,
 )
-from analytics.strategy_report import EXTREMES, StrategyReport
 from quant_site.core.errors import Conflict
 from quant_site.core.models import Account
 from quant_site.core.rows import places, rows_read

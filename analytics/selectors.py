@@ -3,7 +3,7 @@
 from datetime import date
 
 from analytics import stats
-from analytics.evaluation import WHOLE_ACCOUNT
+from analytics.judging.evaluation import WHOLE_ACCOUNT
 from analytics.models import Adaptation, Challenger, DailyPerformance, ExtremeSignal, Finding, Trial
 from quant_site.core.models import Account
 from trading.models import EquitySnapshot

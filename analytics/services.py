@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.db import models, transaction
 
-from analytics.findings import Observation
+from analytics.judging.findings import Observation
 from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
 from quant_site.core.models import Account
 from quant_site.core.rows import objects_read, rows_insert, rows_read

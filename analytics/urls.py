@@ -3,7 +3,8 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
-from analytics import adaptation_pages, control_pages, desk_pages, intent_pages, journal_pages, pages, report_pages
+from analytics.pages import adaptation_pages, control_pages, desk_pages, intent_pages, journal_pages, report_pages
+from analytics.pages import site as pages
 
 urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),

@@ -10,8 +10,8 @@ from decimal import Decimal
 import numpy as np
 from django.db import transaction
 
-from analytics.attribution import attribution_record
-from analytics.missed import missed_record
+from analytics.judging.attribution import attribution_record
+from analytics.judging.missed import missed_record
 from analytics.models import Attribution, DailyPerformance, ExtremeSignal, Finding, MissedOutcome
 from analytics.performance import PerformanceAnalyzer, is_week_end
 from quant_site.core.services import account_create

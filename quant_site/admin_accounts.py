@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from analytics.wording import order_reason, say
+from analytics.words.wording import order_reason, say
 from quant_site.core.accounts import LIMITS, account_update
 from quant_site.core.admin import ScopedAdmin, WordsField, badge
 from quant_site.core.errors import QuantError

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import F
 
-from analytics.attribution import attribution_record
-from analytics.behaviour_record import behaviour_record
-from analytics.missed import missed_record
+from analytics.behaviour.record import behaviour_record
+from analytics.judging.attribution import attribution_record
+from analytics.judging.missed import missed_record
 from analytics.optimizer import AdaptiveOptimizer
 from analytics.performance import PerformanceAnalyzer
 from quant_site.core import clock

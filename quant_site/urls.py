@@ -4,10 +4,9 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from analytics import api as analytics
-from analytics import api_adaptation as adaptation
-from analytics import api_journal as journal
-from analytics import api_report
+from analytics.api import adaptation, journal
+from analytics.api import performance as analytics
+from analytics.api import report as api_report
 from quant_site import api as site
 from quant_site import health
 from quant_site.core import endpoints as core

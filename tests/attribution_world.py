@@ -8,8 +8,8 @@ from decimal import Decimal as D
 
 import numpy as np
 
-from analytics.attribution import attribution_record
-from analytics.missed import missed_record
+from analytics.judging.attribution import attribution_record
+from analytics.judging.missed import missed_record
 from quant_site.market.reference import Reference
 from signals_app.models import TradingSignal
 from tests.analytics_world import History

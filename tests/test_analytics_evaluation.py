@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from analytics.evaluation import bounded
+from analytics.judging.evaluation import bounded
 from analytics.models import DailyPerformance, ExtremeSignal
 from analytics.performance import PerformanceAnalyzer
 from analytics.stats import Metric, Undefined

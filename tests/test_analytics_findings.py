@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from analytics import findings
-from analytics.findings import Code, Observation
+from analytics.judging import findings
+from analytics.judging.findings import Code, Observation
 
 SEEDS = range(5)
 

@@ -5,8 +5,8 @@ from decimal import Decimal as D
 import pytest
 from django.db import transaction
 
-from analytics.evidence import TRADE_WINDOW, observations, window_read
-from analytics.findings import Code
+from analytics.judging.evidence import TRADE_WINDOW, observations, window_read
+from analytics.judging.findings import Code
 from analytics.models import Finding
 from analytics.performance import PerformanceAnalyzer, is_week_end
 from analytics.selectors import findings_latest

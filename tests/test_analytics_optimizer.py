@@ -6,13 +6,13 @@ from decimal import Decimal as D
 import numpy as np
 import pytest
 
-from analytics import weights
-from analytics.evaluation import Totals
+from analytics.judging.evaluation import Totals
+from analytics.judging.tally import ReturnTally
 from analytics.models import Adaptation, DailyPerformance
 from analytics.optimizer import AdaptiveOptimizer
 from analytics.performance import is_week_end
 from analytics.selectors import adaptations_latest
-from analytics.tally import ReturnTally
+from analytics.tuning import weights
 from quant_site.core.models import OutboxEvent
 from quant_site.core.services import account_create
 from quant_site.market.sessions import sessions_between

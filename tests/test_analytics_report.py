@@ -8,9 +8,9 @@ import pytest
 from django.db import transaction
 from scipy.stats import ttest_1samp
 
-from analytics import strategy_report
-from analytics.evidence import observations, window_read
-from analytics.findings import Code
+from analytics.judging import strategy_report
+from analytics.judging.evidence import observations, window_read
+from analytics.judging.findings import Code
 from analytics.models import DailyPerformance, MissedOutcome
 from analytics.performance import PerformanceAnalyzer
 from strategies.models import Strategy

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import stats
+from analytics.judging.tally import ExposureTally, ReturnTally, TradeTally
 from analytics.stats import Undefined
-from analytics.tally import ExposureTally, ReturnTally, TradeTally
 
 cents = st.decimals(-10_000, 10_000, places=2)
 changes = st.decimals(Decimal("-0.5"), Decimal("0.5"), places=6)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import weights
+from analytics.tuning import weights
 from quant_site.core.errors import InvalidInput
 
 shares = st.lists(st.floats(0.01, 1), min_size=2, max_size=12)

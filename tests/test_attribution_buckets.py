@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.attribution_buckets import Executed, changes, grouped, reference_price, stages, tied
+from analytics.judging.attribution_buckets import Executed, changes, grouped, reference_price, stages, tied
 from quant_site.core.errors import LedgerMismatch
 from quant_site.core.types import OrderType, Side
 from quant_site.market.execution import intraday_price

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from analytics.attribution import attribution_record
+from analytics.judging.attribution import attribution_record
 from analytics.models import Attribution
 from quant_site.core.errors import Conflict, DataMissing, LedgerMismatch
 from tests.attribution_world import AttributedHistory

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from analytics.behaviour_record import behaviour_record
+from analytics.behaviour.record import behaviour_record
 from analytics.models import BehaviourScore
 from analytics.performance import is_week_end
 from quant_site.core import clock

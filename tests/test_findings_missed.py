@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from analytics import findings_missed, phrases
-from analytics.findings import TEXTS, Code
+from analytics.judging import findings_missed
+from analytics.judging.findings import TEXTS, Code
+from analytics.words import phrases
 from tests.test_analytics_findings import noise
 
 DAYS = [date(2020, 1, 1) + timedelta(days=n) for n in range(400)]

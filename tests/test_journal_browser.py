@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from playwright.sync_api import expect
 
-from analytics.behaviour_record import behaviour_record
+from analytics.behaviour.record import behaviour_record
 from analytics.models import BehaviourScore
 from tests.accounting_world import SESSIONS
 from tests.pages_world import account_make, user_make

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from analytics.behaviour_record import behaviour_record
+from analytics.behaviour.record import behaviour_record
 from analytics.models import BehaviourScore
 from quant_site.core.models import AccountMember
 from tests.accounting_world import SESSIONS

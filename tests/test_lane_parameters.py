@@ -7,10 +7,10 @@ from datetime import date
 import numpy as np
 import pytest
 
-from analytics.lane_parameters import ParameterLane, is_quarter_end, seed_of
+from analytics.adapting.lane_parameters import ParameterLane, is_quarter_end, seed_of
+from analytics.adapting.shadow import Evaluated, ShadowMarket, chosen, params_hash, unpacked
 from analytics.models import Adaptation, Challenger, HoldoutUse, Pin, ShadowDay, Trial
 from analytics.performance import is_week_end
-from analytics.shadow import Evaluated, ShadowMarket, chosen, params_hash, unpacked
 from quant_site.core.models import AuditLog, OutboxEvent
 from quant_site.core.services import account_create
 from quant_site.market.sessions import sessions_between

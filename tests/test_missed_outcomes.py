@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.missed import missed_record
-from analytics.missed_paths import LONGEST, REASONS, Bars, exits
+from analytics.judging.missed import missed_record
+from analytics.judging.missed_paths import LONGEST, REASONS, Bars, exits
 from analytics.models import MissedOutcome
 from quant_site.market.execution import CostModel
 from tests.orders_world import DAYS, FLAT, account_of, broker_of, panel_of, request, signal_of

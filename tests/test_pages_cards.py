@@ -6,7 +6,8 @@ import re
 import pytest
 from django.utils import translation
 
-from analytics import dashboard, pages
+from analytics.pages import dashboard
+from analytics.pages import site as pages
 from quant_site.core.errors import DataMissing
 from quant_site.core.models import Account
 from tests.pages_world import account_make, user_make

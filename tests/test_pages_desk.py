@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from analytics import desk_reads
+from analytics.pages import desk_reads
 from analytics.templatetags.figures import number
 from quant_site.core import clock
 from quant_site.core.models import Account
@@ -445,7 +445,7 @@ def options_held(users, monkeypatch) -> Account:
     desk.buy(quote.contract.symbol, -5, 90, price=quote.mid)
     desk.buy("ACME", 100, 90)
     desk.close(91)
-    monkeypatch.setattr("analytics.desk_reads.panel_load", lambda: panel)
+    monkeypatch.setattr("analytics.pages.desk_reads.panel_load", lambda: panel)
     return desk.account
 
 

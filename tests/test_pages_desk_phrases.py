@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from analytics import desk_words, phrases, phrases_intents, phrases_risk, phrases_tickets, wording
+from analytics.words import desk_words, phrases, phrases_intents, phrases_risk, phrases_tickets, wording
 from quant_site.core import stepup
 from quant_site.market import selectors as market
 from strategies.risk import account_checks, exposure_checks, holdings, model_checks, orders

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from django.utils import translation
 
-from analytics.desk_exposure import Usage, changes, grid, sectors, usages
+from analytics.pages.desk_exposure import Usage, changes, grid, sectors, usages
 from strategies.risk import RiskLimits
 from strategies.risk.holdings import Measured
 from strategies.risk.report import ExposureReport, Stress, StressCell

@@ -9,9 +9,9 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics import wording
-from analytics.figures import compounded, growth_of_100, returns_by_month
+from analytics.pages.figures import compounded, growth_of_100, returns_by_month
 from analytics.templatetags import figures
+from analytics.words import wording
 
 returns_lists = st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=120)
 

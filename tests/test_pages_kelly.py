@@ -6,7 +6,7 @@ from decimal import Decimal as D
 import numpy as np
 import pytest
 
-from analytics.kelly_reads import kelly_bearing
+from analytics.adapting.kelly_reads import kelly_bearing
 from analytics.models import DailyPerformance
 from analytics.tuning.kelly import kelly_fractions
 from quant_site.core.services import account_create

@@ -12,7 +12,8 @@ from babel.messages.pofile import read_po
 from django.apps import apps
 from django.utils import translation
 
-from analytics import findings, phrases, wording
+from analytics.judging import findings
+from analytics.words import phrases, wording
 from quant_site.core.stats.metric import Undefined
 from strategies import risk
 from strategies.backtest.kernel_codes import CODES

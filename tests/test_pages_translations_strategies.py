@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from django.utils import translation
 
-from analytics import optimizer, phrases, phrases_strategies, wording
+from analytics import optimizer
+from analytics.adapting import lane_weights
+from analytics.words import phrases, phrases_strategies, wording
 from quant_site.market.options import quotes
 from quant_site.market.providers.synthetic import WARNING
 from quant_site.market.reference import Reference
@@ -97,7 +99,7 @@ def test_every_assumption_of_a_backtest_is_chinese():
 # --- what code can write
 
 SOURCES = {sys.modules[type(strategy).__module__] for strategy in REGISTRY.values()}
-SOURCES |= {engine, executor, gate, option_trades, optimizer, paper, portfolio, quotes}
+SOURCES |= {engine, executor, gate, lane_weights, option_trades, optimizer, paper, portfolio, quotes}
 SOURCES |= {account_checks, exposure_checks, model_checks, order_checks}
 # Branches that never come together, and slots whose text is made elsewhere: the tests below run them.
 RUN_BELOW = {

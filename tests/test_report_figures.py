@@ -11,9 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics import report_svg, stats
-from analytics.figures import returns_by_month
-from analytics.tearsheet_figures import Day, Histogram, curves_of, histogram, metrics_of, rolling_sharpe, shade, shade_scale, underwater
+from analytics import stats
+from analytics.pages.figures import returns_by_month
+from analytics.reports import report_svg
+from analytics.reports.tearsheet_figures import (
+    Day,
+    Histogram,
+    curves_of,
+    histogram,
+    metrics_of,
+    rolling_sharpe,
+    shade,
+    shade_scale,
+    underwater,
+)
 
 FIRST = date(2011, 1, 3)
 changes_lists = st.lists(st.floats(-0.2, 0.2) | st.none(), max_size=60)

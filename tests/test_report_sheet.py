@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from analytics.models import Adaptation, Attribution, Challenger, DailyPerformance, Finding
-from analytics.tearsheet import tear_sheet
+from analytics.reports.tearsheet import tear_sheet
 from quant_site.core.errors import InvalidInput
 from strategies.models import Strategy
 from tests.analytics_world import History

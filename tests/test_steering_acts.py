@@ -2,7 +2,7 @@
 
 import pytest
 
-from analytics import steering
+from analytics.adapting import steering
 from analytics.models import Challenger, Pin
 from quant_site.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from quant_site.core.models import Account, AuditLog

@@ -2,11 +2,12 @@
 
 import pytest
 
-from analytics import lane_parameters, phrases, phrases_adaptation, steering
-from analytics.adaptation_figures import gate_numbers
+from analytics.adapting import lane_parameters, steering
+from analytics.adapting.adaptation_figures import gate_numbers
 from analytics.models import Pin
 from analytics.tuning.gate import Refusal
 from analytics.tuning.lane import Kind
+from analytics.words import phrases, phrases_adaptation
 from tests.test_pages_desk_phrases import sentences
 
 

@@ -4,9 +4,9 @@ from django import template
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
-from analytics import phrases_adaptation, wording
-from analytics.adaptation_figures import GateNumber, Path
+from analytics.adapting.adaptation_figures import GateNumber, Path
 from analytics.templatetags.figures import DASH, absent, number, percent, ratio, shares
+from analytics.words import phrases_adaptation, wording
 
 register = template.Library()
 

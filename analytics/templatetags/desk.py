@@ -6,10 +6,10 @@ from django import template
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
-from analytics import desk_words, wording
-from analytics.desk_exposure import Usage
-from analytics.page_forms import shown
+from analytics.pages.desk_exposure import Usage
+from analytics.pages.page_forms import shown
 from analytics.templatetags.figures import DASH, absent, number, percent, price, ratio, shares, tone
+from analytics.words import desk_words, wording
 from signals_app.models import DIRECTION_LABELS
 from trading.exposure.assessment_rules import Reason
 from trading.models import PriceAlert, TradingPlan

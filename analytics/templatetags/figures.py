@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from analytics import wording
+from analytics.words import wording
 
 register = template.Library()
 

@@ -2,9 +2,9 @@
 
 from django import template
 
-from analytics.behaviour_card import behaviour_card
-from analytics.journal_forms import MISTAKES, JournalFileForm, JournalForm
-from analytics.page_acts import acts_on
+from analytics.behaviour.card import behaviour_card
+from analytics.pages.journal_forms import MISTAKES, JournalFileForm, JournalForm
+from analytics.pages.page_acts import acts_on
 from trading.books.journal_csv import COLUMNS
 from trading.models import TradeJournal
 

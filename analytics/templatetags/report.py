@@ -1,16 +1,17 @@
-"""Charts and shades of the report: words are the reader's, shapes those of `analytics.report_svg`."""
+"""Charts and shades of the report: words are the reader's, shapes those of `analytics.reports.report_svg`."""
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext
 
-from analytics import report_svg, report_words, wording
-from analytics.report_svg import Line
-from analytics.tearsheet import TearSheet
-from analytics.tearsheet_changes import WeightPath
-from analytics.tearsheet_figures import Histogram, shade
+from analytics.reports import report_svg
+from analytics.reports.report_svg import Line
+from analytics.reports.tearsheet import TearSheet
+from analytics.reports.tearsheet_changes import WeightPath
+from analytics.reports.tearsheet_figures import Histogram, shade
 from analytics.templatetags.figures import number, percent, tone
+from analytics.words import report_words, wording
 
 register = template.Library()
 

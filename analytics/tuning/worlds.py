@@ -14,7 +14,7 @@ import numpy as np
 
 from analytics.tuning.derisk import Watch
 from analytics.tuning.lane import SHARED, Kind, Rules, Seat, review
-from analytics.weights import normalised, prior, week
+from analytics.tuning.weights import normalised, prior, week
 
 YEAR, QUARTER, WEEK, MONTH = 252, 63, 5, 21
 HISTORY = 756

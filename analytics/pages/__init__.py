@@ -1,0 +1,1 @@
+"""The server-rendered pages: what they read, their forms, and what they do."""

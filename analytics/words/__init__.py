@@ -1,0 +1,1 @@
+"""Codes and stored English in the reader's language."""
