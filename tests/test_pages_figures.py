@@ -9,7 +9,7 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.pages.figures import compounded, growth_of_100, returns_by_month
+from analytics.reports.figures import compounded, growth_of_100, returns_by_month
 from analytics.templatetags import figures
 from analytics.words import wording
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics import stats
-from analytics.pages.figures import returns_by_month
 from analytics.reports import report_svg
+from analytics.reports.figures import returns_by_month
 from analytics.reports.tearsheet_figures import (
     Day,
     Histogram,

@@ -1,6 +1,5 @@
 """Endpoints for behaviour and the journal: the latest scores, completing and reviewing an entry, and CSV out and in."""
 
-from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -12,15 +11,15 @@ from rest_framework.views import APIView
 from analytics.api.performance import ACCOUNT, account_of
 from analytics.behaviour.card import behaviour_latest
 from analytics.models import BehaviourScore
+from analytics.reports.journal_file import csv_response
 from quant_site.core.errors import NotFound
 from quant_site.core.idempotency import idempotent
-from quant_site.core.models import Account
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import account_get
 from quant_site.core.views import row_get
 from trading.api.records import JournalSerializer
 from trading.books.journal import journal_complete, journal_review
-from trading.books.journal_csv import COLUMNS, NEEDED, journal_csv, journal_import
+from trading.books.journal_csv import COLUMNS, NEEDED, journal_import
 from trading.models import TradeJournal
 
 
@@ -83,13 +82,6 @@ class JournalReviewView(_JournalWriteView):
     @extend_schema(request=JournalWordsSerializer, responses=JournalSerializer, tags=["journal"])
     def post(self, request, pk: int):
         return self.write(request, pk, journal_review)
-
-
-def csv_response(account: Account) -> HttpResponse:
-    """The journal of `account` as a file, the latest first; with the mark by which spreadsheets know UTF-8."""
-    entries = TradeJournal.objects.filter(account=account).order_by("-exit_date", "-id").iterator()
-    headers = {"Content-Disposition": f'attachment; filename="journal-{account.pk}.csv"'}
-    return HttpResponse("\ufeff" + journal_csv(entries), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 class JournalExportView(APIView):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from analytics.models import DailyPerformance
-from analytics.pages.figures import growth_of_100
+from analytics.reports.figures import growth_of_100
 from quant_site.core.models import Account
 from quant_site.core.selectors import account_get
 from strategies.engine import StrategyEngine

@@ -13,7 +13,7 @@ from django.db.models import Count, Max, Min, Sum
 from django.utils.translation import gettext as _
 
 from analytics.models import Adaptation, DailyPerformance, ExtremeSignal, Finding
-from analytics.pages.figures import compounded, growth_of_100, returns_by_month
+from analytics.reports.figures import compounded, growth_of_100, returns_by_month
 from quant_site.core.errors import QuantError
 from quant_site.core.models import Account, LoopRun, OutboxEvent
 from quant_site.market.models import Instrument

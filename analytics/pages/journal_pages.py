@@ -3,11 +3,11 @@
 from django.contrib import messages
 from django.utils.translation import gettext as _
 
-from analytics.api.journal import csv_response
 from analytics.pages import records
 from analytics.pages.journal_forms import JournalFileForm, JournalForm
 from analytics.pages.page_acts import back, form_view, require_acting, who
 from analytics.pages.site import account_page, page, paged
+from analytics.reports.journal_file import csv_response
 from quant_site.core.errors import QuantError
 from quant_site.core.models import Account
 from quant_site.core.selectors import account_get

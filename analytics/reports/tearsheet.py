@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from analytics import stats
 from analytics.models import Finding
-from analytics.pages.figures import Year, returns_by_month
+from analytics.reports.figures import Year, returns_by_month
 from analytics.reports.tearsheet_changes import Adapted, adaptation_read
 from analytics.reports.tearsheet_figures import ClosedTrade, Curves, Day, Histogram, common, curves_of, histogram, metrics_of
 from analytics.reports.tearsheet_reads import (

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analytics import stats
-from analytics.pages.figures import growth_of_100
+from analytics.reports.figures import growth_of_100
 from analytics.stats import Metric, Returns
 
 WINDOW = 126
