@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from quant_site.market.options.contracts import parse_contract
@@ -126,6 +126,7 @@ def test_what_covers_itself_locks_exactly_its_largest_loss(legs):
 
 @given(covered(), strikes, counts)
 def test_more_of_what_is_bought_never_locks_more(legs, strike, count):
+    assume(legs.get(option("C", strike), 0) >= 0)  # to buy back what was sold takes a spread apart, and what covered it counts no more
     more = dict(legs)
     more[option("C", strike)] = more.get(option("C", strike), 0) + count
     assert largest_loss(more) - 1e-6 <= locked(more) <= locked(legs) + 1e-6
