@@ -259,3 +259,20 @@ def test_what_a_person_decides_while_it_is_played_comes_first(account, decides):
     assert decided == {}
     assert in_force(account).fast == PUBLISHED.fast
     assert not Adaptation.objects.filter(evidence__event="PROMOTED").exists()
+
+
+def test_sets_that_were_tried_while_a_person_decided_are_in_the_ledger_of_their_strategy(account):
+    strategy = Strategy.objects.get(key=KEY)
+
+    class Pinned(ScriptedMarket):
+        def returns(self, *names, **options):
+            Pin.objects.get_or_create(account=account, strategy=strategy, what="PARAMETERS", reason="mine")
+            return super().returns(*names, **options)
+
+    market = Pinned(edge=6.0)
+    room = lane(account, market)
+    day = next(day for day in weeks() if is_quarter_end(day))
+    assert room.move(day, propose=True) == {}
+    assert Trial.objects.filter(strategy=strategy).count() > 1
+    assert market.evaluated == []
+    assert not Challenger.objects.exists()

@@ -83,8 +83,8 @@ class ParameterLane:
         pinned = {row[0] for row in rows_read(Pin, ("strategy_id",), "account_id = %s AND what = 'PARAMETERS'", self.account.pk)}
         if not live and not propose:
             return {}
-        done = "account_id = %s AND session = %s AND lane = 'PARAMETERS'"
-        done = {row[0] for row in rows_read(Adaptation, ("strategy_id",), done, self.account.pk, session)}
+        where = "account_id = %s AND session = %s AND lane = 'PARAMETERS'"
+        done = {row[0] for row in rows_read(Adaptation, ("strategy_id",), where, self.account.pk, session)}
         own = account_overrides(rows.values(), self.account)
         decided = {}
         for pk, row in rows.items():
@@ -104,13 +104,8 @@ class ParameterLane:
         """The seat as the rows have it. A duel that a person's word made void is ended here."""
         seat = Seat(row.key, params)
         if challenger is None:
-            spent = rows_read(
-                HoldoutUse,
-                ("last_session",),
-                "account_id = %s AND strategy_id = %s ORDER BY last_session DESC LIMIT 1",
-                self.account.pk,
-                row.pk,
-            )
+            where = "account_id = %s AND strategy_id = %s ORDER BY last_session DESC LIMIT 1"
+            spent = rows_read(HoldoutUse, ("last_session",), where, self.account.pk, row.pk)
             seat.spent = self.market.column(spent[0][0]) if spent else None
             return Played(row, seat, None)
         [(name, (before, after))] = challenger.change.items()
@@ -135,9 +130,9 @@ class ParameterLane:
         started, seed = self._started(column), seed_of(seat.strategy, session)
         days, event = review(seat, self.market, column, propose=propose, started=started, seed=seed)
         with transaction.atomic():
+            self._trials(played.row, params, session)  # what was tried counts, whatever becomes of it
             if self._overtaken(played, params):
                 return None
-            self._trials(played.row, params, session)
             if played.challenger is not None:
                 self._go_on(played, days)
             if event is not None:

@@ -4,19 +4,17 @@ Everything that changes something is a service of `analytics.adapting.steering`.
 they lead back to, what was refused is said at the form, on the page as it stands now.
 """
 
-from django.contrib import messages
 from django.http import Http404
 from django.utils.translation import gettext as _
 
 from analytics.adapting import adaptation_reads, steering
 from analytics.adapting.kelly_reads import kelly_bearing
 from analytics.models import Adaptation, Challenger, Pin
-from analytics.pages.page_acts import Failed, acts_on, back, form_view, require_acting, who
+from analytics.pages.page_acts import Failed, acts_on, form_view, performer, who
 from analytics.pages.site import account_page, page, paged
 from analytics.tuning.duel import PROBATION, SHADOW_LEAST
 from analytics.tuning.weights import LARGEST_STEP
 from analytics.words import wording
-from quant_site.core.errors import QuantError
 from quant_site.core.models import Account
 from quant_site.core.selectors import account_get
 from quant_site.core.views import row_get
@@ -72,15 +70,7 @@ def _decisions_shown(account: Account, rows: list[Adaptation]) -> None:
         row.problem = steering.revert_problem(row, standing.get(row.strategy_id))
 
 
-def _act(request, account: Account, at: str, act):
-    """Do `act`, which answers what to say, and lead back; what is refused is said at the form `at`."""
-    try:
-        require_acting(request.user, account)
-        said = act()
-    except QuantError as error:
-        return _page(request, account, failed=Failed(at, error.message), status=error.status)
-    messages.success(request, said)
-    return back("adaptation", account, "messages")
+_act = performer("adaptation", _page)
 
 
 def _why(request) -> dict:

@@ -5,12 +5,11 @@ its checks is written as DENIED and shown with its reason.
 """
 
 from django import forms
-from django.contrib import messages
 from django.utils.translation import gettext as _
 
 from analytics.pages import desk_reads
 from analytics.pages.desk_ticket import TicketForm, preview_shown
-from analytics.pages.page_acts import Failed, acts_on, back, confirmed, form_view, require_acting, who
+from analytics.pages.page_acts import Failed, acts_on, back, confirmed, form_view, performer, require_acting, who
 from analytics.pages.page_forms import NUMBER
 from analytics.pages.site import account_page, page
 from analytics.words import wording
@@ -62,15 +61,7 @@ def _anchors(waiting: dict) -> set[str]:
     return found | {f"order-{order.pk}" for order in waiting["open_orders"]}
 
 
-def _act(request, account: Account, at: str, act):
-    """Do `act`, which answers what to say, and lead back; what is refused is said at the form `at`."""
-    try:
-        require_acting(request.user, account)
-        said = act()
-    except QuantError as error:
-        return _page(request, account, failed=Failed(at, error.message), status=error.status)
-    messages.success(request, said)
-    return back("risk", account, "messages")
+_act = performer("risk", _page)
 
 
 def _order(request, pk: int) -> Order:

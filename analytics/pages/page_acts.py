@@ -4,17 +4,19 @@ Plain POST forms. What was done is a message on the page they lead back to; what
 page as it stands now. A link to such a form leads to its page and does nothing.
 """
 
+from collections.abc import Callable
 from functools import wraps
 from typing import NamedTuple
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from quant_site.core.errors import NotAllowed, NotFound
+from quant_site.core.errors import NotAllowed, NotFound, QuantError
 from quant_site.core.models import Account
 from quant_site.core.ratelimit import client_address
 from quant_site.core.selectors import may_trade
@@ -60,6 +62,22 @@ def require_acting(user, account: Account) -> None:
         raise NotAllowed("read_only", f"You may look at account {account.pk}, not trade on it.")
     if account.is_replay:
         raise NotAllowed("replay_account", f"Account {account.pk} belongs to a replay: nobody orders on it by hand.")
+
+
+def performer(home: str, page: Callable[..., HttpResponse]):
+    """What performs the acts of the page `home`, which `page` renders as it stands now."""
+
+    def perform(request, account: Account, at: str, act: Callable[[], str]) -> HttpResponse:
+        """Do `act`, which answers what to say, and lead back; what is refused is said at the form `at`."""
+        try:
+            require_acting(request.user, account)
+            said = act()
+        except QuantError as error:
+            return page(request, account, failed=Failed(at, error.message), status=error.status)
+        messages.success(request, said)
+        return back(home, account, "messages")
+
+    return perform
 
 
 def who(request) -> dict:
