@@ -7,9 +7,10 @@ and the order events, which tell of crashes and resumptions that change nothing.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 
 from django.db.models import QuerySet
 
@@ -31,6 +32,8 @@ from signals_app.models import SignalOutcome, TradingSignal
 from strategies.models import ParameterVersion, StrategyRun
 from trading.models import CashEntry, EquitySnapshot, Fill, HedgeRecord, Order, Position, TradeJournal
 
+Rows = Callable[..., QuerySet]
+Tables = Iterator[tuple[str, QuerySet]]
 SIGNAL = ("session", "strategy__key", "symbol", "direction")
 
 
@@ -43,10 +46,14 @@ def account_digest(account: Account) -> str:
     return digest.hexdigest()
 
 
-def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
+def _tables(account: Account) -> Tables:
     def rows(model, *fields, **where):
         return model.objects.filter(**(where or {"account": account})).values_list(*fields)
 
+    return chain.from_iterable(part(account, rows) for part in (_decided, _traded, _judged, _adapted, _explained))
+
+
+def _decided(account: Account, rows: Rows) -> Tables:
     yield "stage", rows(LoopStage, "run__session", "position", "name", "status", run__account=account)
     yield "run", rows(StrategyRun, "session", "strategy__key", "status", "params", "output", "abstain_reason")
     yield (
@@ -63,6 +70,9 @@ def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
             "r_multiple", signal__account=account,
         ),
     )  # fmt: skip
+
+
+def _traded(account: Account, rows: Rows) -> Tables:
     yield (
         "order",
         rows(
@@ -102,6 +112,9 @@ def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
             "realized_pnl",
         ),
     )  # fmt: skip
+
+
+def _judged(account: Account, rows: Rows) -> Tables:
     yield (
         "performance",
         rows(
@@ -118,6 +131,9 @@ def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
     )  # fmt: skip
     yield "extreme", rows(ExtremeSignal, *(f"signal__{name}" for name in SIGNAL), "kind", "realized_pnl", "r_multiple")
     yield "finding", rows(Finding, "scope", "session", "code", "message", "evidence", "effect", "effect_low", "effect_high", "suggestion")
+
+
+def _adapted(account: Account, rows: Rows) -> Tables:
     yield "version", rows(ParameterVersion, "strategy__key", "number", "params", "diff", "source", "reason", "evidence", "session")
     yield "adaptation", rows(Adaptation, "strategy__key", "session", "lane", "weight_before", "weight_after", "evidence", "reason")
     # Which code made a trial is no part of what happened.
@@ -129,6 +145,9 @@ def _tables(account: Account) -> Iterator[tuple[str, QuerySet]]:
     )
     shadow = ("challenger__strategy__key", "challenger__started", "session", "champion_return", "challenger_return", "evidence")
     yield "shadow", rows(ShadowDay, *shadow, challenger__account=account)
+
+
+def _explained(account: Account, rows: Rows) -> Tables:
     yield "attribution", rows(Attribution, "session", "total", "buckets")
     missed = ("session", "entry_session", "exit_session", "exit_reason", "quantity", "result", "r_multiple")
     yield "missed", rows(MissedOutcome, *(f"signal__{name}" for name in SIGNAL), *missed)
